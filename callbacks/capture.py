@@ -1,0 +1,122 @@
+"""The seam between the monitor and a backend: what a capture is, and which one a model gets."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+import keras
+import numpy as np
+
+
+@dataclasses.dataclass
+class Captured:
+    """Raw results of one instrumented train step, on the host.
+
+    Attributes:
+        step: the train step that ran.
+        variables: the trainable variables that an optimizer's call received, in its order.
+        statistics: float32 [variables, STATISTICS_COLUMNS], gradients still times ``loss_scale``.
+        loss_scale: factor by which the gradients are still multiplied.
+        loss: total loss of the batch, NaN if unknown.
+        data_loss: loss without regularisation terms, NaN if unknown.
+        labels: label moments for ``baseline.BaselineLoss``, or None.
+        counts: float32 [variables, DEVICE_BINS] or None.
+        linear: float32 [variables, buckets, 3] or None.
+    """
+
+    step: int
+    variables: list[keras.Variable]
+    statistics: np.ndarray
+    loss_scale: float
+    loss: float
+    data_loss: float
+    labels: np.ndarray | None
+    counts: np.ndarray | None
+    linear: np.ndarray | None
+
+
+class Capture(Protocol):
+    """Sees the gradients that a model's optimizers receive in chosen train steps."""
+
+    call_order: list[keras.layers.Layer]
+    """Layers in the order of their first call in an instrumented step."""
+
+    failure: BaseException | None
+    """What went wrong inside the capture; nothing is captured any more."""
+
+    def arm(self, step: int, *, log2: bool, linear: bool) -> None:
+        """Has the next train step, and only that one, captured as ``step``.
+
+        ``log2`` and ``linear`` say whether to make the two kinds of histogram as well.
+        """
+        ...
+
+    def collect(self) -> Captured | None:
+        """Results of the last captured step, once; None when there are none."""
+        ...
+
+    def disarm(self) -> None:
+        """Puts the user's own train function back."""
+        ...
+
+    def weight_histograms(self, variables: list[keras.Variable]) -> np.ndarray:
+        """float32 [variables, buckets, 3] of (left, right, count) of the weights now."""
+        ...
+
+
+def unsupported() -> str | None:
+    """Why no capture is possible with the backend in use, or None."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return None
+    return (
+        f"GradientMonitor supports the Keras backend 'tensorflow'; this process runs {backend!r}. "
+        "Set the environment variable KERAS_BACKEND=tensorflow before importing keras."
+    )
+
+
+def create_capture(
+    model: keras.Model, optimizers: tuple[keras.optimizers.Optimizer, ...], *, updates: bool
+) -> Capture:
+    """The capture for ``model`` under the backend in use.
+
+    Args:
+        model: a compiled model about to be fitted.
+        optimizers: further optimizers whose gradients count, besides the model's attributes.
+        updates: whether to record norms of weights and updates.
+
+    Raises:
+        NotImplementedError: the backend or the way of training is not supported; says which.
+    """
+    reason = unsupported()
+    if reason:
+        raise NotImplementedError(reason)
+    from .tensorflow_capture import TensorFlowCapture
+
+    return TensorFlowCapture(model, optimizers, updates=updates)
+
+
+def find_optimizers(
+    model: keras.Model, more: tuple[keras.optimizers.Optimizer, ...]
+) -> list[keras.optimizers.Optimizer]:
+    """Optimizers that are attributes of the model or of its sub-models, then ``more``, each once."""
+    found: dict[int, keras.optimizers.Optimizer] = {}
+    seen: set[int] = set()
+    todo: list[keras.Model] = [model]
+    while todo:
+        owner = todo.pop()
+        if id(owner) in seen:
+            continue
+        seen.add(id(owner))
+        for value in list(vars(owner).values()):
+            if isinstance(value, dict):
+                value = list(value.values())
+            for item in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(item, keras.optimizers.Optimizer):
+                    found.setdefault(id(item), item)
+                elif isinstance(item, keras.Model):
+                    todo.append(item)
+    for item in more:
+        found.setdefault(id(item), item)
+    return list(found.values())

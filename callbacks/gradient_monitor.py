@@ -1,0 +1,419 @@
+"""The Keras callback that records every layer's gradients and says which layers are sick."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from tb_gradplugin import bins
+from tb_gradplugin.health.judge import Judge
+from tb_gradplugin.health.report import Finding, HealthReport, RunHealth
+from tb_gradplugin.health.thresholds import Thresholds
+from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
+from tb_gradplugin.records import StepRecord
+from tb_gradplugin.structure import ModelStructure
+
+from .baseline import BaselineLoss
+from .capture import Capture, Captured, create_capture, unsupported
+from .describe import describe
+from .run_writer import RunWriter
+from .schedule import Schedule
+
+_SCALED = [STATISTICS_COLUMNS.index(c) for c in ("norm", "mean", "std", "min", "max")]
+OnUnhealthy = Literal["warn", "stop", "ignore"] | Callable[[Finding], Any]
+
+
+def _never_breaks_training(hook: Callable[..., None]) -> Callable[..., None]:
+    """A fault of the monitor's own costs one warning and the monitor's output, never the run."""
+
+    @functools.wraps(hook)
+    def guarded(self: GradientMonitor, *args: Any, **kwargs: Any) -> None:
+        if self._off:
+            return
+        try:
+            hook(self, *args, **kwargs)
+        except Exception as error:
+            if error is self._users_error:
+                raise
+            self._switch_off(f"{type(error).__name__}: {error}")
+
+    return guarded
+
+
+class GradientMonitor(keras.callbacks.Callback):
+    """Records per-layer gradients of the real train step and finds vanishing and exploding ones.
+
+    ```python
+    from tb_gradplugin.callbacks import GradientMonitor
+
+    model.fit(x, y, epochs=10, callbacks=[GradientMonitor("logs/run1")])
+    ```
+
+    The gradients are those the optimizer receives, divided by the loss scale and before clipping.
+    A step that is not logged runs the model's own compiled step unchanged; weights after training
+    are bit-identical with and without the monitor.
+
+    Args:
+        log_dir: run directory; the monitor writes into ``<log_dir>/gradients`` only.
+        update_freq: which train steps are logged: ``"auto"`` (every step up to 20, then every
+            ``step // 20``, at most every 100), an int N (step 1 and every N-th after it) or
+            ``"epoch"`` (the first step of every epoch).
+        on_unhealthy: what happens when a finding opens: ``"warn"`` prints a message once,
+            ``"stop"`` prints it and, if the finding is critical, ends training after the current
+            step, ``"ignore"`` only records it, a callable is called with the ``Finding``.
+        histograms: whether to write histograms of gradients and weights.
+        updates: whether to record norms of weights and updates; costs a copy of the weights while
+            a logged step runs. Without it findings that need them are not made.
+        thresholds: numbers the rules compare with.
+        optimizers: further optimizers whose gradients count, beside those that are attributes of
+            the model.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong; names it, its value and what is allowed.
+        NotImplementedError: the Keras backend is not supported; names it.
+    """
+
+    async_safe = True  # no hook of ours needs Keras to wait for a step
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] = "logs",
+        *,
+        update_freq: str | int = "auto",
+        on_unhealthy: OnUnhealthy = "warn",
+        histograms: bool = True,
+        updates: bool = True,
+        thresholds: Thresholds | None = None,
+        optimizers: tuple[keras.optimizers.Optimizer, ...] | list[keras.optimizers.Optimizer] = (),
+    ):
+        super().__init__()
+        reason = unsupported()
+        if reason:
+            raise NotImplementedError(reason)
+        self._log_dir = _checked_log_dir(log_dir)
+        self._schedule = Schedule(update_freq)
+        self._on_unhealthy = _checked_on_unhealthy(on_unhealthy)
+        self._histograms = _checked_bool("histograms", histograms)
+        self._updates = _checked_bool("updates", updates)
+        if thresholds is not None and not isinstance(thresholds, Thresholds):
+            raise TypeError(
+                f"`thresholds` (={thresholds!r}) must be a tb_gradplugin.Thresholds or None."
+            )
+        self._thresholds = thresholds or Thresholds()
+        self._optimizers = _checked_optimizers(optimizers)
+        self._fitted: keras.Model | None = None
+        self._capture: Capture | None = None
+        self._writer = RunWriter(os.path.join(self._log_dir, "gradients"), self._warn)
+        self._judge: Judge | None = None
+        self._baseline = BaselineLoss(None)
+        self._off = False
+        self._step = 0  # last train step that was started
+        self._base = 0  # train steps before the current epoch
+        self._points = 0
+        self._log2_points = Schedule(max_interval=None)
+        self._structure: ModelStructure | None = None
+        self._structure_key: tuple[int, ...] | None = None
+        self._with_linear: Captured | None = None
+        self._epochs = 0
+        self._stock_epochs = Schedule(max_interval=None)
+        self._last_armed = False
+        self._users_error: BaseException | None = None
+
+    # Keras hooks. `self.model` is read in set_model only: on JAX it is a property that synchronises.
+
+    def set_model(self, model: keras.Model) -> None:
+        """Keras's hook: remembers the model."""
+        super().set_model(model)
+        if model is not self._fitted:
+            self._fitted = model
+            self._capture = None
+            self._structure_key = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Keras's hook: starts or resumes the run."""
+        self._off = False
+        self._begin_fit()
+
+    @_never_breaks_training
+    def _begin_fit(self) -> None:
+        model = self._fitted
+        assert model is not None
+        if _claimed_by_another(model, self, self.params):
+            raise RuntimeError("another GradientMonitor already watches this fit; one is enough")
+        if self._capture is None:
+            self._capture = create_capture(model, self._optimizers, updates=self._updates)
+        self._capture.disarm()
+        self._collect()
+        iterations = getattr(getattr(model, "optimizer", None), "iterations", None)
+        done = 0 if iterations is None else int(iterations)
+        if self._structure_key is None:  # a new model: its own count of steps
+            self._step = done
+            self._judge = None
+        else:
+            self._step = max(self._step, done)
+        self._base = self._step
+        self._baseline = BaselineLoss(model.loss)
+        self._schedule.begin(self._base + 1)
+        self._writer.begin(self._base + 1)
+
+    @_never_breaks_training
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Keras's hook: a new count of batches starts."""
+        self._base = self._step
+        self._schedule.begin_epoch(self._base + 1)
+
+    @_never_breaks_training
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Keras's hook: reads what the last logged step left, and prepares this one if due."""
+        # on_train_batch_end is not overridden: on JAX and Torch that would make every step wait.
+        model, capture = self._fitted, self._capture
+        assert model is not None
+        assert capture is not None
+        last = batch + model.steps_per_execution
+        steps = (self.params or {}).get("steps")
+        if steps:
+            last = min(last, steps)
+        self._step = self._base + last
+        if self._last_armed:
+            self._collect()
+        if self._schedule.due(self._step):
+            self._schedule.logged(self._step)
+            self._points += 1
+            log2 = self._histograms and self._log2_points.due(self._points)
+            if log2:
+                self._log2_points.logged(self._points)
+            # For the epoch's standard histograms the last logged step of the epoch will do.
+            ends = not steps or self._schedule.next_step > self._base + steps
+            linear = self._histograms and ends and self._stock_epochs.due(self._epochs + 1)
+            capture.arm(self._step, log2=log2, linear=linear)
+            self._last_armed = True
+
+    @_never_breaks_training
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keras's hook: standard scalars and histograms for TensorBoard's own tabs."""
+        self._collect()
+        self._writer.write_epoch(self._step, logs or {}, self._learning_rate())
+        self._epochs += 1
+        self._write_stock_histograms()
+
+    @_never_breaks_training
+    def on_train_end(self, logs: Any = None) -> None:
+        """Keras's hook: closes the event file."""
+        self._collect()
+        self._writer.close()
+
+    # What users call.
+
+    def report(self) -> HealthReport:
+        """The findings so far, under the last part of ``log_dir`` as the run's name."""
+        self._catch_up()
+        health = RunHealth() if self._judge is None else self._judge.health()
+        name = os.path.basename(os.path.abspath(self._log_dir))
+        return HealthReport({name: health})
+
+    # The flow of one logged step: collect -> record -> judge -> write -> tell.
+
+    @_never_breaks_training
+    def _catch_up(self) -> None:
+        self._collect()
+
+    def _collect(self) -> None:
+        capture = self._capture
+        if capture is None or not self._last_armed:
+            return
+        self._last_armed = False
+        captured = capture.collect()
+        if capture.failure is not None:
+            raise capture.failure
+        if captured is None:
+            return
+        record = self._record(captured)
+        self._describe(captured)
+        judge = self._judge
+        assert judge is not None
+        opened = judge.observe(record)
+        self._writer.write_step(record, judge.health())
+        if captured.linear is not None:
+            self._with_linear = captured
+        for finding in opened:
+            self._tell(finding)
+
+    def _describe(self, captured: Captured) -> None:
+        key = tuple(id(v) for v in captured.variables)
+        if key == self._structure_key:
+            return
+        assert self._fitted is not None
+        assert self._capture is not None
+        self._structure = describe(self._fitted, captured.variables, self._capture.call_order)
+        self._structure_key = key
+        self._judge = Judge(self._structure, self._thresholds)
+        self._writer.write_structure(self._structure, captured.step)
+
+    def _record(self, captured: Captured) -> StepRecord:
+        statistics = captured.statistics
+        if captured.loss_scale != 1.0:
+            statistics = statistics.copy()
+            statistics[:, _SCALED] /= captured.loss_scale
+        column = dict(zip(STATISTICS_COLUMNS, statistics.T, strict=True))
+        nonfinite = np.nansum(column["nan_count"]) + np.nansum(column["inf_count"])
+        skipped = (
+            captured.loss_scale != 1.0 and nonfinite > 0 and not np.any(column["update_norm"] > 0)
+        )
+        training = {
+            "loss": captured.loss,
+            "data_loss": captured.data_loss,
+            "baseline_loss": self._baseline.update(captured.labels),
+            "learning_rate": self._learning_rate(),
+            "loss_scale": captured.loss_scale,
+            "clip_ratio": _clip_ratio(self._fitted, column["norm"]),
+            "skipped": float(skipped),
+        }
+        histograms = None
+        if captured.counts is not None:
+            histograms = bins.fold(captured.counts, float(np.log2(captured.loss_scale)))
+        return StepRecord(
+            step=captured.step,
+            wall_time=time.time(),
+            statistics=statistics,
+            training=np.array([training[name] for name in TRAINING_COLUMNS]),
+            histograms=histograms,
+        )
+
+    def _learning_rate(self) -> float:
+        rate = getattr(getattr(self._fitted, "optimizer", None), "learning_rate", None)
+        return float("nan") if rate is None else float(rate)
+
+    def _write_stock_histograms(self) -> None:
+        if self._with_linear is None or self._structure is None or self._capture is None:
+            return
+        self._stock_epochs.logged(self._epochs)
+        captured, self._with_linear = self._with_linear, None
+        assert captured.linear is not None
+        paths = [v.path for v in self._structure.variables]
+        gradients = captured.linear.copy()
+        gradients[:, :, :2] /= captured.loss_scale
+        weights = self._capture.weight_histograms(captured.variables)
+        self._writer.write_stock_histograms(captured.step, self._step, paths, gradients, weights)
+
+    def _tell(self, finding: Finding) -> None:
+        if callable(self._on_unhealthy):
+            try:
+                self._on_unhealthy(finding)
+            except BaseException as error:  # the user's own, meant to be seen: let through
+                self._users_error = error
+                raise
+        elif self._on_unhealthy != "ignore":
+            _print(_message(finding))
+            if self._on_unhealthy == "stop" and finding.severity == "critical":
+                assert self._fitted is not None
+                self._fitted.stop_training = True
+
+    def _switch_off(self, reason: str) -> None:
+        self._off = True
+        if self._capture is not None:
+            self._capture.disarm()
+        self._writer.close()
+        self._warn(f"GradientMonitor is off for this fit; training goes on. {reason}")
+
+    def _warn(self, message: str) -> None:
+        try:
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+        except RuntimeWarning:  # warnings are errors here, but training comes first
+            print(f"RuntimeWarning: {message}", file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except UnicodeEncodeError:  # a terminal that cannot show a layer's name
+        print(text.encode("ascii", "replace").decode("ascii"), flush=True)
+
+
+def _message(finding: Finding) -> str:
+    layers = finding.layers
+    where = layers[0] if len(layers) == 1 else f"{layers[0]} ... {layers[-1]} ({len(layers)} layers)"
+    lines = [
+        "",
+        f"Gradients: {finding.kind} ({finding.severity}) in {where} since step {finding.since_step}",
+        f"  {finding.cause}",
+    ]
+    if finding.remedies:
+        lines.append(f"  Try: {finding.remedies[0].title}")
+    return "\n".join(lines)
+
+
+_claims: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
+
+
+def _claimed_by_another(model: keras.Model, monitor: GradientMonitor, params: Any) -> bool:
+    """Whether another monitor already watches ``model`` in this very fit.
+
+    Keras hands all callbacks of one fit the same ``params`` object, so that a claim left by an
+    earlier fit, also one that ended in an exception, is told from one of this fit.
+    """
+    claim = _claims.get(model)
+    if claim is not None and claim[0] is params and claim[1] != id(monitor):
+        return True
+    _claims[model] = (params, id(monitor))
+    return False
+
+
+def _clip_ratio(model: Any, norms: np.ndarray) -> float:
+    """Global gradient norm after clipping over before; NaN where norms alone cannot tell."""
+    optimizer = getattr(model, "optimizer", None)
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    norms = norms[np.isfinite(norms)].astype(np.float64)
+    total = float(np.sqrt(np.sum(norms**2)))
+    if getattr(optimizer, "clipvalue", None):
+        return float("nan")
+    limit = getattr(optimizer, "global_clipnorm", None)
+    if limit and total > 0:
+        return min(1.0, limit / total)
+    limit = getattr(optimizer, "clipnorm", None)
+    if limit and total > 0:
+        return float(np.sqrt(np.sum(np.minimum(norms, limit) ** 2))) / total
+    return 1.0
+
+
+def _checked_log_dir(log_dir: Any) -> str:
+    allowed = "must be a local directory path (str or os.PathLike), such as 'logs/run1'"
+    if not isinstance(log_dir, (str, os.PathLike)):
+        raise TypeError(f"`log_dir` (={log_dir!r}) {allowed}.")
+    path = os.fspath(log_dir)
+    if not isinstance(path, str) or not path or "\0" in path or "://" in path:
+        raise ValueError(f"`log_dir` (={log_dir!r}) {allowed}.")
+    return path
+
+
+def _checked_on_unhealthy(value: Any) -> OnUnhealthy:
+    if not callable(value) and value not in ("warn", "stop", "ignore"):
+        raise ValueError(
+            f'`on_unhealthy` (={value!r}) must be "warn", "stop", "ignore" or a callable '
+            "that takes a tb_gradplugin.Finding."
+        )
+    return value
+
+
+def _checked_bool(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"`{name}` (={value!r}) must be True or False.")
+    return value
+
+
+def _checked_optimizers(value: Any) -> tuple[keras.optimizers.Optimizer, ...]:
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(o, keras.optimizers.Optimizer) for o in value
+    ):
+        raise TypeError(
+            f"`optimizers` (={value!r}) must be a list or tuple of keras.optimizers.Optimizer."
+        )
+    return tuple(value)

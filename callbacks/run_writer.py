@@ -1,0 +1,118 @@
+"""Writes one run's events; a disk that fails costs one warning and the run's data, nothing else."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+
+from tb_gradplugin import summaries
+from tb_gradplugin.event_files import EventFileWriter
+from tb_gradplugin.health.report import RunHealth
+from tb_gradplugin.records import StepRecord
+from tb_gradplugin.structure import ModelStructure
+
+
+class RunWriter:
+    """Event file of one monitor, opened at the first event of a fit.
+
+    Every event is one unbuffered write: a process that is killed loses nothing written before.
+
+    Args:
+        directory: where the event files go; made when needed.
+        warn: called once with a message when writing fails; after that nothing is written until
+            the next fit.
+    """
+
+    def __init__(self, directory: str, warn: Callable[[str], None]):
+        self._directory = directory
+        self._warn = warn
+        self._writer: EventFileWriter | None = None
+        self._failed = False
+
+    def begin(self, step: int) -> None:
+        """Starts a fit whose first step is ``step``: older points from there on are replaced."""
+        self._failed = False
+        self._write(lambda: summaries.session_start_event(step, time.time()))
+
+    def write_structure(self, structure: ModelStructure, step: int) -> None:
+        """The model's structure, valid from ``step`` on."""
+        self._write(lambda: summaries.model_event(structure, step, time.time()))
+
+    def write_step(self, record: StepRecord, health: RunHealth) -> None:
+        """One logged step and the findings so far, and the batch loss as a standard scalar."""
+
+        def make() -> Event:
+            event = summaries.step_event(record, health)
+            loss = record.scalar("loss")
+            if math.isfinite(loss):
+                event.summary.value.append(summaries.scalar_value("batch_loss", loss))
+            return event
+
+        self._write(make)
+
+    def write_epoch(self, step: int, logs: dict[str, Any], learning_rate: float) -> None:
+        """Keras's epoch logs as standard scalars."""
+        values = {**logs, "learning_rate": learning_rate}
+        self._write_values(
+            step,
+            [
+                summaries.scalar_value(f"epoch_{name}", float(value))
+                for name, value in values.items()
+                if np.ndim(value) == 0 and math.isfinite(float(value))
+            ],
+        )
+
+    def write_stock_histograms(
+        self,
+        gradient_step: int,
+        weight_step: int,
+        paths: list[str],
+        gradients: np.ndarray,
+        weights: np.ndarray,
+    ) -> None:
+        """Standard histograms, [variables, buckets, 3] of (left, right, count) each."""
+        for step, prefix, tables in (
+            (gradient_step, "gradients_of", gradients),
+            (weight_step, "weights_of", weights),
+        ):
+            self._write_values(
+                step,
+                [
+                    summaries.stock_histogram_value(f"{prefix}/{path}", table)
+                    for path, table in zip(paths, tables, strict=True)
+                ],
+            )
+
+    def close(self) -> None:
+        """Closes the file; the next ``begin`` opens a new one."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _write_values(self, step: int, values: Iterable[Summary.Value]) -> None:
+        values = list(values)
+        if values:
+            self._write(
+                lambda: Event(step=step, wall_time=time.time(), summary=Summary(value=values))
+            )
+
+    def _write(self, make: Callable[[], Event]) -> None:
+        if self._failed:
+            return
+        try:
+            if self._writer is None:
+                self._writer = EventFileWriter(self._directory)
+            self._writer.write(make())
+        except OSError as error:
+            self._failed = True
+            self._writer = None
+            self._warn(
+                f"GradientMonitor cannot write to {self._directory!r} ({error}); "
+                "training goes on, findings are still shown here."
+            )

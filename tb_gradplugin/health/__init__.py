@@ -1,0 +1,1 @@
+"""Health: what a run suffers from, judged from its recorded statistics alone."""

@@ -1,0 +1,148 @@
+"""The report: findings of one or many runs, and its fixed JSON form."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+REPORT_SCHEMA = 1
+KINDS = ("dead", "exploding", "nonfinite", "vanishing")
+
+
+@dataclasses.dataclass(frozen=True)
+class Remedy:
+    """Something to change: a title, why it helps, and Keras code to paste."""
+
+    title: str
+    why: str
+    snippet: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A sickness of some layers over a range of steps.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        severity: ``"warning"`` or ``"critical"``.
+        layers: layer paths in forward order.
+        since_step: first logged step at which it held.
+        last_step: last logged step at which it held.
+        active: False once it has healed.
+        evidence: numbers (finite floats, ints, strings or lists of these; never NaN).
+        cause: one sentence.
+        remedies: best first.
+    """
+
+    kind: str
+    severity: str
+    layers: tuple[str, ...]
+    since_step: int
+    last_step: int
+    active: bool
+    evidence: dict[str, Any]
+    cause: str
+    remedies: tuple[Remedy, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as in the report's JSON."""
+        return {
+            **dataclasses.asdict(self),
+            "layers": list(self.layers),
+            "remedies": [dataclasses.asdict(r) for r in self.remedies],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Finding:
+        """Inverse of ``to_dict``; raises KeyError or TypeError on foreign data."""
+        fields = {f.name: data[f.name] for f in dataclasses.fields(cls)}
+        fields["layers"] = tuple(data["layers"])
+        fields["remedies"] = tuple(Remedy(**r) for r in data["remedies"])
+        return cls(**fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunHealth:
+    """Health of one run.
+
+    Attributes:
+        findings: worst first (active before healed, critical before warning, then by onset).
+        first_step, last_step: of the logged steps; None without data.
+        logged: number of logged steps.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    first_step: int | None = None
+    last_step: int | None = None
+    logged: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """``"unhealthy"`` with an active finding, ``"no data"`` without a logged step."""
+        if not self.logged:
+            return "no data"
+        return "unhealthy" if any(f.active for f in self.findings) else "healthy"
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of all findings, healed ones too, sorted."""
+        return sorted({f.kind for f in self.findings})
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry of ``runs`` in the report's JSON."""
+        return {
+            "verdict": self.verdict,
+            "kinds": self.kinds,
+            "steps": {"first": self.first_step, "last": self.last_step, "logged": self.logged},
+            "findings": [f.to_dict() for f in self.findings],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> RunHealth:
+        """Inverse of ``to_dict``; raises KeyError or TypeError on foreign data."""
+        steps = data["steps"]
+        return cls(
+            findings=tuple(Finding.from_dict(f) for f in data["findings"]),
+            first_step=steps["first"],
+            last_step=steps["last"],
+            logged=steps["logged"],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class HealthReport:
+    """Health of one or many runs by name, and the problems met while reading them.
+
+    Attributes:
+        runs: run name -> health.
+        problems: one clear line each, such as a damaged event file; not part of the JSON's runs.
+    """
+
+    runs: dict[str, RunHealth]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Findings of all runs."""
+        return tuple(f for health in self.runs.values() for f in health.findings)
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of all findings of all runs, sorted."""
+        return sorted({f.kind for f in self.findings})
+
+    @property
+    def verdict(self) -> str:
+        """Worst verdict of the runs."""
+        verdicts = {health.verdict for health in self.runs.values()}
+        return next((v for v in ("unhealthy", "healthy") if v in verdicts), "no data")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fixed JSON; ``problems`` appears only when there are any."""
+        out: dict[str, Any] = {
+            "schema": REPORT_SCHEMA,
+            "runs": {name: health.to_dict() for name, health in self.runs.items()},
+        }
+        if self.problems:
+            out["problems"] = list(self.problems)
+        return out

@@ -1,0 +1,56 @@
+"""Names and layout of everything the monitor writes: the contract between writer and reader.
+
+``docs/data_format.md`` describes the same in prose.  Nothing here imports a framework.
+"""
+
+SCHEMA_VERSION = 1
+"""Raised when an older reader could misread newer data; such data is refused with one warning."""
+
+PLUGIN_NAME = "gradients"
+"""TensorBoard plugin that owns statistics, training scalars, structure and health."""
+
+HISTOGRAM_PLUGIN_NAME = "gradients_histograms"
+"""Owner of the packed histograms: sampling limits go by plugin name, and these are larger."""
+
+MONITOR_SUBDIR = "gradients"
+"""Sub-run of the log directory that holds the monitor's own event files."""
+
+STATISTICS_TAG = "gradients/statistics"
+HISTOGRAMS_TAG = "gradients/histograms"
+TRAINING_TAG = "gradients/training"
+HEALTH_TAG = "gradients/health"
+MODEL_TAG = "gradients/model"
+
+BLOCK_SIZE = 512
+"""Variables a statistics or histogram tensor holds; a larger model has further tags, so that no
+single read of the data server comes near its 256 MiB limit."""
+
+STATISTICS_COLUMNS = (
+    "norm",  # L2 norm of the finite elements
+    "mean",  # mean of the finite elements
+    "std",  # standard deviation (population) of the finite elements
+    "min",  # smallest finite element
+    "max",  # largest finite element
+    "zero_fraction",  # share of all elements that are exactly zero
+    "nan_count",
+    "inf_count",
+    "weight_norm",  # L2 norm of the variable before the update
+    "update_norm",  # L2 norm of (variable after - variable before)
+)
+"""Columns of ``gradients/statistics``, float32 [variables, 10]; a row of NaN: no gradient."""
+
+TRAINING_COLUMNS = (
+    "loss",  # of the batch, total, as the gradient saw it before loss scaling
+    "data_loss",  # the same without regularisation terms
+    "baseline_loss",  # the best constant prediction's loss on the labels seen so far; NaN: unknown
+    "learning_rate",
+    "loss_scale",  # 1.0 without loss scaling
+    "clip_ratio",  # global norm after clipping / before; 1.0 without clipping
+    "skipped",  # 1.0 when loss scaling skipped the update
+)
+"""Columns of ``gradients/training``, float64 [7]."""
+
+
+def block_tag(tag: str, block: int) -> str:
+    """Tag of the ``block``-th group of ``BLOCK_SIZE`` variables: the bare tag for the first."""
+    return tag if block == 0 else f"{tag}/{block}"

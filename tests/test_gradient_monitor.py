@@ -1,0 +1,443 @@
+"""The callback from fit to event files: what is written, when, and that training never notices."""
+
+from __future__ import annotations
+
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from tensorboard.backend.event_processing import plugin_event_accumulator
+from tensorboard.util import tensor_util
+
+from tb_gradplugin import Finding, bins
+from tb_gradplugin.callbacks import GradientMonitor
+from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
+from tb_gradplugin.structure import ModelStructure
+from tests.reference import tape_gradients
+
+REPO = pathlib.Path(__file__).parents[1]
+NORM = STATISTICS_COLUMNS.index("norm")
+
+
+def small_model(**compile_args):
+    keras.utils.set_random_seed(11)
+    model = keras.Sequential(
+        [
+            keras.Input([6]),
+            layers.Dense(8, activation="relu", name="hidden"),
+            layers.Dense(3, activation="softmax", name="head"),
+        ]
+    )
+    settings = {
+        "optimizer": keras.optimizers.SGD(0.05),
+        "loss": "sparse_categorical_crossentropy",
+        "metrics": ["accuracy"],
+        **compile_args,
+    }
+    model.compile(**settings)
+    return model
+
+
+def small_data(n=40):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=[n, 6]).astype("float32")
+    return x, (x[:, 0] > 0).astype("int32") + (x[:, 1] > 1)
+
+
+def vanishing_model():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [keras.Input([6])]
+        + [layers.Dense(12, "sigmoid", name=f"dense_{i}") for i in range(9)]
+        + [layers.Dense(3, "softmax", name="head")]
+    )
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    return model
+
+
+def fit(model, monitor, **args):
+    x, y = small_data()
+    settings = {"batch_size": 10, "epochs": 3, "verbose": 0, "shuffle": False, **args}
+    return model.fit(x, y, callbacks=[monitor], **settings)
+
+
+def read(directory):
+    """Everything below a monitor's directory, by TensorBoard's own reader."""
+    accumulator = plugin_event_accumulator.EventAccumulator(
+        str(directory), size_guidance={plugin_event_accumulator.TENSORS: 0}
+    )
+    accumulator.Reload()
+    return {
+        tag: [(e.step, tensor_util.make_ndarray(e.tensor_proto)) for e in accumulator.Tensors(tag)]
+        for tag in accumulator.Tags()["tensors"]
+    }
+
+
+def test_events_hold_the_gradients_of_the_real_steps(tmp_path):
+    model = small_model()
+    start = [v.numpy() for v in model.trainable_variables]
+    fit(model, GradientMonitor(tmp_path, update_freq=1), epochs=1)
+    data = read(tmp_path / "gradients")
+    assert [step for step, _ in data["gradients/statistics"]] == [1, 2, 3, 4]
+    x, y = small_data()
+    want = [np.linalg.norm(g) for g in tape_gradients(model, start, x[:10], y[:10])]
+    np.testing.assert_allclose(data["gradients/statistics"][0][1][:, NORM], want, rtol=1e-5)
+    training = dict(zip(TRAINING_COLUMNS, data["gradients/training"][0][1], strict=True))
+    assert training["learning_rate"] == pytest.approx(0.05)
+    assert training["loss_scale"] == 1.0
+    assert training["clip_ratio"] == 1.0
+    share = np.bincount(y[:10], minlength=3) / 10
+    entropy = -sum(p * np.log(p) for p in share if p)
+    assert training["baseline_loss"] == pytest.approx(entropy, rel=1e-5)
+    assert data["batch_loss"][0][1] == pytest.approx(training["loss"], rel=1e-6)
+
+
+def test_structure_names_layers_in_forward_order_and_rows_in_optimizer_order(tmp_path):
+    model = small_model()
+    fit(model, GradientMonitor(tmp_path))
+    ((_, text),) = read(tmp_path / "gradients")["gradients/model"]
+    structure = ModelStructure.from_json(text.item().decode())
+    assert [layer.path for layer in structure.layers] == ["hidden", "head"]
+    assert structure.layers[0].activation == "relu"
+    assert structure.layers[0].initializer == "GlorotUniform"
+    assert [v.path for v in structure.variables] == [
+        "hidden/kernel",
+        "hidden/bias",
+        "head/kernel",
+        "head/bias",
+    ]
+    assert [v.role for v in structure.variables] == ["kernel", "bias"] * 2
+    assert structure.optimizer == "SGD"
+
+
+def test_histogram_shares_are_those_of_the_gradient(tmp_path):
+    model = small_model()
+    start = [v.numpy() for v in model.trainable_variables]
+    fit(model, GradientMonitor(tmp_path, update_freq=1), epochs=1)
+    step, shares = read(tmp_path / "gradients")["gradients/histograms"][0]
+    assert step == 1
+    assert shares.dtype == np.uint16
+    x, y = small_data()
+    g = tape_gradients(model, start, x[:10], y[:10])[0].ravel()
+    octave = np.floor(np.log2(np.abs(g[g != 0]))).astype(int) - bins.MIN_EXPONENT
+    negative = np.bincount(octave[g[g != 0] < 0], minlength=bins.OCTAVES)
+    got = shares[0].astype(float) / bins.FULL_SHARE
+    assert got[bins.ZERO] == pytest.approx(np.mean(g == 0), abs=1e-3)
+    np.testing.assert_allclose(got[: bins.OCTAVES], negative / g.size, atol=1.5 / g.size)
+
+
+def test_a_logged_step_costs_at_most_500_bytes_a_variable(tmp_path):
+    model = small_model()
+    fit(model, GradientMonitor(tmp_path, update_freq=1))
+    data = read(tmp_path / "gradients")
+    row = (
+        data["gradients/statistics"][0][1][0].nbytes + data["gradients/histograms"][0][1][0].nbytes
+    )
+    assert row <= 500
+
+
+def test_tensorboards_own_tabs_get_scalars_and_histograms_at_epoch_ends(tmp_path):
+    model = small_model()
+    x, y = small_data()
+    history = fit(model, GradientMonitor(tmp_path), validation_data=(x, y))
+    data = read(tmp_path / "gradients")
+    assert [step for step, _ in data["epoch_loss"]] == [4, 8, 12]
+    np.testing.assert_allclose(
+        [v for _, v in data["epoch_val_accuracy"]], history.history["val_accuracy"], rtol=1e-6
+    )
+    assert data["epoch_learning_rate"][0][1] == pytest.approx(0.05)
+    weights = data["weights_of/hidden/kernel"]
+    assert [step for step, _ in weights] == [4, 8, 12]
+    kernel = model.layers[0].kernel.numpy()
+    left, right, count = weights[-1][1].T
+    assert left[0] == pytest.approx(kernel.min())
+    assert right[-1] == pytest.approx(kernel.max())
+    np.testing.assert_allclose(count, np.histogram(kernel, 30)[0], atol=1)
+    assert count.sum() == kernel.size
+    assert [step for step, _ in data["gradients_of/hidden/kernel"]] == [4, 8, 12]
+
+
+@pytest.mark.parametrize(
+    ("freq", "want"),
+    [
+        (5, [1, 6, 11, 16, 21]),
+        ("epoch", [1, 9, 17]),
+        ("auto", [*range(1, 25)]),
+    ],
+)
+def test_update_freq_chooses_the_logged_steps(tmp_path, freq, want):
+    fit(small_model(), GradientMonitor(tmp_path, update_freq=freq), batch_size=5)
+    assert [step for step, _ in read(tmp_path / "gradients")["gradients/statistics"]] == want
+
+
+def test_steps_go_on_over_several_fits_and_into_a_resumed_run(tmp_path):
+    model, monitor = small_model(), GradientMonitor(tmp_path / "a", update_freq=1)
+    fit(model, monitor, epochs=1)
+    fit(model, monitor, epochs=1)
+    model.save(tmp_path / "model.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        resumed = keras.models.load_model(tmp_path / "model.keras")
+    fit(resumed, GradientMonitor(tmp_path / "a", update_freq=1), epochs=1)
+    steps = [step for step, _ in read(tmp_path / "a" / "gradients")["gradients/statistics"]]
+    assert steps == list(range(1, 13))
+
+
+def test_a_run_started_afresh_in_the_same_directory_replaces_the_old_points(tmp_path):
+    fit(small_model(), GradientMonitor(tmp_path, update_freq=1), epochs=3)
+    fit(small_model(), GradientMonitor(tmp_path, update_freq=1), epochs=1)
+    steps = [step for step, _ in read(tmp_path / "gradients")["gradients/statistics"]]
+    assert steps == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("freq", [1, 3, "auto"])
+def test_weights_are_bit_identical_with_and_without_the_monitor(tmp_path, freq):
+    def train(callbacks):
+        model = small_model(optimizer=keras.optimizers.Adam(0.01))
+        x, y = small_data()
+        model.fit(x, y, batch_size=9, epochs=4, verbose=0, callbacks=callbacks)
+        return [v.numpy() for v in [*model.variables, *model.optimizer.variables]]
+
+    for a, b in zip(train([]), train([GradientMonitor(tmp_path, update_freq=freq)]), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_exception_in_the_middle_of_fit_leaves_model_and_data_usable(tmp_path):
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                raise KeyboardInterrupt
+
+    model, monitor = small_model(), GradientMonitor(tmp_path, update_freq=1)
+    x, y = small_data()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, batch_size=10, verbose=0, callbacks=[monitor, Interrupt()])
+    assert "train_step" not in vars(model)
+    assert "apply" not in vars(model.optimizer)
+    assert [s for s, _ in read(tmp_path / "gradients")["gradients/statistics"]] == [1, 2]
+    assert monitor.report().runs[tmp_path.name].logged == 3  # the last one is fetched on asking
+    fit(model, monitor, epochs=1)
+    steps = [s for s, _ in read(tmp_path / "gradients")["gradients/statistics"]]
+    assert steps == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_killed_run_keeps_every_logged_step_that_was_written(tmp_path):
+    code = f"""
+        import os, signal, keras
+        from tests.test_gradient_monitor import small_model, small_data, GradientMonitor
+        class Kill(keras.callbacks.Callback):
+            def on_train_batch_begin(self, batch, logs=None):
+                if batch == 3:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        x, y = small_data()
+        small_model().fit(x, y, batch_size=10, verbose=0,
+                          callbacks=[GradientMonitor({str(tmp_path)!r}, update_freq=1), Kill()])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=REPO, capture_output=True, timeout=120
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert [s for s, _ in read(tmp_path / "gradients")["gradients/statistics"]] == [1, 2, 3]
+
+
+def test_a_vanishing_network_is_reported_told_once_and_a_healthy_one_is_not(tmp_path, capsys):
+    monitor = GradientMonitor(tmp_path / "sick")
+    fit(vanishing_model(), monitor, epochs=12)
+    (finding,) = monitor.report().findings
+    assert finding.kind == "vanishing"
+    assert finding.active
+    assert finding.layers[0] == "dense_0"
+    assert "head" not in finding.layers
+    assert monitor.report().verdict == "unhealthy"
+    shown = capsys.readouterr().out
+    assert shown.count("vanishing") == 1
+    assert "dense_0" in shown
+    healthy = GradientMonitor(tmp_path / "healthy")
+    fit(small_model(), healthy, epochs=12)
+    assert healthy.report().verdict == "healthy"
+    assert capsys.readouterr().out == ""
+
+
+def test_the_finding_is_on_disk_as_soon_as_it_opens(tmp_path):
+    seen = []
+
+    def look(finding: Finding):
+        seen.append(read(tmp_path / "gradients")["gradients/health"][-1][1].item().decode())
+
+    fit(vanishing_model(), GradientMonitor(tmp_path, on_unhealthy=look), epochs=12)
+    assert len(seen) == 1
+    assert '"vanishing"' in seen[0]
+
+
+def test_on_unhealthy_stop_ends_training_and_ignore_is_silent(tmp_path, capsys):
+    model = vanishing_model()
+    history = fit(model, GradientMonitor(tmp_path / "a", on_unhealthy="stop"), epochs=30)
+    assert len(history.epoch) < 30
+    capsys.readouterr()
+    fit(vanishing_model(), GradientMonitor(tmp_path / "b", on_unhealthy="ignore"), epochs=12)
+    assert capsys.readouterr().out == ""
+
+
+def test_an_exception_of_the_users_own_callable_reaches_the_user(tmp_path):
+    class Pruned(Exception):
+        pass
+
+    def prune(finding):
+        raise Pruned
+
+    with pytest.raises(Pruned):
+        fit(vanishing_model(), GradientMonitor(tmp_path, on_unhealthy=prune), epochs=12)
+
+
+def test_a_network_that_is_nan_at_the_first_step_is_reported(tmp_path):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [keras.Input([6])] + [layers.Dense(12, "exponential") for _ in range(8)] + [layers.Dense(3)]
+    )
+    model.compile(keras.optimizers.Adam(1e-3), "mse")
+    monitor = GradientMonitor(tmp_path, on_unhealthy="ignore")
+    x, _ = small_data()
+    model.fit(x, x[:, :3], batch_size=10, epochs=2, verbose=0, callbacks=[monitor])
+    assert "nonfinite" in monitor.report().kinds
+
+
+def test_a_log_directory_that_cannot_be_written_warns_once_and_training_goes_on(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a directory")
+    monitor = GradientMonitor(blocked / "run")
+    with pytest.warns(RuntimeWarning, match="cannot write") as caught:
+        history = fit(vanishing_model(), monitor, epochs=12)
+    assert len(caught) == 1
+    assert len(history.epoch) == 12
+    assert monitor.report().kinds == ["vanishing"]
+
+
+def test_a_directory_that_vanishes_does_not_stop_training(tmp_path):
+    class Remove(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            for file in (tmp_path / "gradients").glob("*"):
+                file.unlink()
+
+    model = small_model()
+    x, y = small_data()
+    model.fit(x, y, epochs=3, verbose=0, callbacks=[GradientMonitor(tmp_path), Remove()])
+
+
+def test_a_fault_of_the_monitor_costs_one_warning_and_never_the_run(tmp_path, monkeypatch):
+    monitor = GradientMonitor(tmp_path, update_freq=1)
+
+    def broken(self, captured):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(GradientMonitor, "_record", broken)
+    with pytest.warns(RuntimeWarning, match="training goes on.*a bug") as caught:
+        history = fit(small_model(), monitor)
+    assert len(caught) == 1
+    assert len(history.epoch) == 3
+
+
+def test_a_fault_inside_the_traced_step_never_reaches_it(tmp_path, monkeypatch):
+    from tb_gradplugin.callbacks import tensorflow_statistics
+
+    def broken(*args):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(tensorflow_statistics, "statistics", broken)
+    with pytest.warns(RuntimeWarning, match="training goes on.*a bug"):
+        history = fit(small_model(), GradientMonitor(tmp_path))
+    assert len(history.epoch) == 3
+
+
+def test_warnings_as_errors_do_not_stop_training(tmp_path, monkeypatch, capsys):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(small_model(), GradientMonitor(blocked))
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_two_monitors_on_one_fit_are_one_too_many_but_train(tmp_path):
+    model = small_model()
+    x, y = small_data()
+    monitors = [GradientMonitor(tmp_path / "a"), GradientMonitor(tmp_path / "b")]
+    with pytest.warns(RuntimeWarning, match="another GradientMonitor"):
+        model.fit(x, y, epochs=2, verbose=0, callbacks=monitors)
+    assert monitors[0].report().verdict == "healthy"
+    assert monitors[1].report().verdict == "no data"
+
+
+def test_one_monitor_can_watch_one_model_after_another(tmp_path):
+    monitor = GradientMonitor(tmp_path, update_freq=1)
+    fit(small_model(), monitor, epochs=2)
+    fit(small_model(), monitor, epochs=1)
+    assert monitor.report().runs[tmp_path.name].logged == 4
+
+
+class TwoLosses(keras.Model):
+    """A train step of its own that never calls compute_loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3, name="dense")
+        self.loss_metric = keras.metrics.Mean(name="loss")
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self(x)[:, 0] - tf.cast(y, tf.float32)))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        self.loss_metric.update_state(loss)
+        return {"loss": self.loss_metric.result()}
+
+
+def test_a_custom_train_step_is_captured_with_its_loss(tmp_path):
+    model = TwoLosses()
+    model.compile(optimizer="sgd")
+    fit(model, GradientMonitor(tmp_path, update_freq=1), epochs=1)
+    data = read(tmp_path / "gradients")
+    assert len(data["gradients/statistics"]) == 4
+    assert np.isfinite(data["gradients/training"][0][1][0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"log_dir": 3}, TypeError, ["log_dir", "3", "directory"]),
+        ({"log_dir": ""}, ValueError, ["log_dir", "''"]),
+        ({"log_dir": "gs://bucket/x"}, ValueError, ["log_dir", "gs://bucket/x", "local"]),
+        ({"update_freq": 0}, ValueError, ["update_freq", "0", ">= 1"]),
+        ({"update_freq": "batch"}, ValueError, ["update_freq", "batch", '"epoch"']),
+        ({"update_freq": 1.5}, TypeError, ["update_freq", "1.5", '"auto"']),
+        ({"update_freq": True}, TypeError, ["update_freq", "True"]),
+        ({"on_unhealthy": "raise"}, ValueError, ["on_unhealthy", "raise", '"stop"', "callable"]),
+        ({"histograms": "yes"}, TypeError, ["histograms", "yes", "True or False"]),
+        ({"updates": 1}, TypeError, ["updates", "1", "True or False"]),
+        ({"thresholds": {"x": 1}}, TypeError, ["thresholds", "Thresholds"]),
+        ({"optimizers": "adam"}, TypeError, ["optimizers", "adam", "keras.optimizers.Optimizer"]),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_value_and_what_is_allowed(arguments, error, words):
+    with pytest.raises(error) as caught:
+        GradientMonitor(**arguments)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_another_backend_is_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(NotImplementedError, match=r"'jax'.*KERAS_BACKEND=tensorflow"):
+        GradientMonitor()
