@@ -12,7 +12,7 @@ TENSORFLOW = ["tensorflow>=2.21"]
 setup(
     name="tb-gradplugin",
     version=VERSION,
-    description="Per-layer gradients of Keras training in TensorBoard: which layers are sick, since when, why.",
+    description="Finds vanishing and exploding gradients of Keras models, in a TensorBoard tab",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
@@ -37,7 +37,15 @@ setup(
         "tensorflow": [*TENSORFLOW, "scikit-learn>=1.5"],
         "jax": ["jax>=0.7"],
         "torch": ["torch>=2.7"],
-        "dev": [*TENSORFLOW, "scikit-learn>=1.5", "build", "playwright>=1.60", "pyright", "pytest>=8", "ruff"],
+        "dev": [
+            *TENSORFLOW,
+            "scikit-learn>=1.5",
+            "build",
+            "playwright>=1.60",
+            "pyright",
+            "pytest>=8",
+            "ruff",
+        ],
     },
     entry_points={
         "console_scripts": ["tb-gradients = tb_gradplugin.cli:main"],

@@ -63,8 +63,10 @@ def label_moments(loss: Any, y: Any, y_pred: Any) -> Any | None:
     if not outputs or outputs > MAX_CLASSES:
         return None
     if kind == "sparse":
-        flat = ops.cast(ops.reshape(y, [-1]), "int32")[:MAX_LABELS]
-        y = ops.one_hot(flat, outputs, dtype="float32")
+        flat: Any = ops.cast(ops.reshape(y, [-1]), "int32")
+        y = ops.one_hot(flat[:MAX_LABELS], outputs, dtype="float32")
+    elif outputs > 1 and (not y.shape or y.shape[-1] != outputs):
+        return None  # labels that the loss broadcasts
     else:
         y = ops.reshape(ops.cast(y, "float32"), [-1, outputs])
     return ops.stack([ops.mean(y, axis=0), ops.mean(ops.square(y), axis=0)])

@@ -100,7 +100,7 @@ def create_capture(
 def find_optimizers(
     model: keras.Model, more: tuple[keras.optimizers.Optimizer, ...]
 ) -> list[keras.optimizers.Optimizer]:
-    """Optimizers that are attributes of the model or of its sub-models, then ``more``, each once."""
+    """Optimizers that are attributes of the model or its sub-models, then ``more``, each once."""
     found: dict[int, keras.optimizers.Optimizer] = {}
     seen: set[int] = set()
     todo: list[keras.Model] = [model]

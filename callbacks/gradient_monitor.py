@@ -128,7 +128,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._last_armed = False
         self._users_error: BaseException | None = None
 
-    # Keras hooks. `self.model` is read in set_model only: on JAX it is a property that synchronises.
+    # Keras's hooks. `self.model` is never read in them: on JAX that property synchronises.
 
     def set_model(self, model: keras.Model) -> None:
         """Keras's hook: remembers the model."""
@@ -339,11 +339,13 @@ def _print(text: str) -> None:
 
 
 def _message(finding: Finding) -> str:
-    layers = finding.layers
-    where = layers[0] if len(layers) == 1 else f"{layers[0]} ... {layers[-1]} ({len(layers)} layers)"
+    where = finding.layers[0]
+    if len(finding.layers) > 1:
+        where += f" ... {finding.layers[-1]} ({len(finding.layers)} layers)"
+    what = f"{finding.kind} ({finding.severity})"
     lines = [
         "",
-        f"Gradients: {finding.kind} ({finding.severity}) in {where} since step {finding.since_step}",
+        f"Gradients: {what} in {where} since step {finding.since_step}",
         f"  {finding.cause}",
     ]
     if finding.remedies:

@@ -1,5 +1,8 @@
 """Writes one run's events; a disk that fails costs one warning and the run's data, nothing else."""
 
+# pyright: reportAttributeAccessIssue=false
+# (TensorBoard's generated protobuf modules carry no types.)
+
 from __future__ import annotations
 
 import math

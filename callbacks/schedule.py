@@ -65,4 +65,3 @@ class Schedule:
             self._next = step + min(max(step // AUTO_DENSE_STEPS, 1), self._max_interval)
         else:
             self._next = 2**63
-

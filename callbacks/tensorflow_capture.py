@@ -45,7 +45,7 @@ class TensorFlowCapture:
 
     def __init__(
         self,
-        model: keras.Model,
+        model: Any,
         optimizers: tuple[keras.optimizers.Optimizer, ...],
         *,
         updates: bool,
@@ -109,7 +109,7 @@ class TensorFlowCapture:
         self._slots, self._losses, self._labels = [], None, None
         with tf.init_scope():
             # Not an integer or bool: those live on the host and break XLA clusters on a GPU.
-            self._want = tf.Variable([0.0, 0.0], trainable=False)
+            self._want = tf.Variable(tf.zeros([2]), trainable=False)
         original = model.train_step
 
         def train_step(data: Any) -> Any:
@@ -240,7 +240,7 @@ class TensorFlowCapture:
                         tf.Variable(tf.zeros([n, stats.COLUMNS]), trainable=False),
                         tf.Variable(tf.zeros([n, bins.DEVICE_BINS]), trainable=False),
                         tf.Variable(tf.zeros([n, stats.STOCK_BUCKETS, 3]), trainable=False),
-                        tf.Variable(1.0, trainable=False),
+                        tf.Variable(tf.ones([]), trainable=False),
                     )
                 )
         slot = self._slots[index]
@@ -257,7 +257,7 @@ class TensorFlowCapture:
         data = loss - tf.add_n(extra) if extra else loss
         if self._losses is None:
             with tf.init_scope():
-                self._losses = tf.Variable([float("nan")] * 2, trainable=False)
+                self._losses = tf.Variable(tf.fill([2], np.float32("nan")), trainable=False)
         self._losses.assign(tf.stack([loss, data]))
         names = ("x", "y", "y_pred")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
@@ -297,23 +297,23 @@ class TensorFlowCapture:
         """float32 [variables, buckets, 3] of the weights now."""
         if not variables:
             return np.zeros([0, stats.STOCK_BUCKETS, 3], np.float32)
-        return np.stack(
-            [_weight_histogram(tf.convert_to_tensor(_value(v))).numpy() for v in variables]
-        )
-
-
-@tf.function(reduce_retracing=True)
-def _weight_histogram(value: Any) -> Any:
-    return stats.linear_histogram(value, 0)
+        none = tf.constant(0, tf.int64)
+        return np.stack([stats.linear_histogram(_flat(_value(v)), none).numpy() for v in variables])
 
 
 def _if(wanted: Any, function: Callable[..., Any], pairs: list[Any], shape: list[int]) -> Any:
     """``function`` of every gradient, zeros where there is none, or only zeros if not wanted."""
     return tf.cond(
         wanted > 0.5,
-        lambda: tf.stack([tf.zeros(shape) if p is None else function(*p) for p in pairs]),
+        lambda: tf.stack(
+            [tf.zeros(shape) if p is None else function(_flat(p[0]), p[1]) for p in pairs]
+        ),
         lambda: tf.zeros([len(pairs), *shape]),
     )
+
+
+def _flat(value: Any) -> Any:
+    return tf.reshape(tf.cast(value, tf.float32), [-1])
 
 
 def _value(variable: Any) -> Any:
@@ -325,5 +325,3 @@ def _loss_scale(optimizer: Any) -> Any:
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return _value(optimizer.dynamic_scale) if optimizer.built else optimizer.initial_scale
     return getattr(optimizer, "loss_scale_factor", None) or 1.0
-
-

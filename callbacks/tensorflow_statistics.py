@@ -1,10 +1,13 @@
 """Statistics and histograms of gradients as TensorFlow graph operations.
 
 Everything compiles under XLA, forces no synchronisation and reads each gradient only a few times.
+What is done per variable is a ``tf.function`` of unknown shape: traced once a process, not once a
+variable and train function, which would take seconds on a model of some dozen variables.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -22,19 +25,26 @@ STOCK_BUCKETS = 30
 """Buckets of the standard histogram summaries, as TensorBoard's own writer uses."""
 
 Tensor = Any
+Gradient = tuple[Tensor, Tensor]
+"""Elements (float32, rank >= 1) and the int64 count of further elements that are zero."""
+
+_FLAT = tf.TensorSpec([None], tf.float32)
+_MATRIX = tf.TensorSpec([None, None], tf.float32)
+_COUNT = tf.TensorSpec([], tf.int64)
 
 
-def as_gradient(gradient: Any, *, xla: bool) -> tuple[Tensor, int | Tensor]:
+def _once(*signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return tf.function(input_signature=signature, autograph=False)
+
+
+def as_gradient(gradient: Any, *, xla: bool) -> Gradient:
     """Elements of a gradient and the number of zeros left out of them.
 
     Sparse gradients (``tf.IndexedSlices``): rows of equal index are summed, as an optimizer does;
     rows that are not present are zeros that need no memory.  XLA has no ``tf.unique``, so there
     the gradient is made dense.
-
-    Returns:
-        float32 tensor of rank >= 1, and the count of further zero elements.
     """
-    left_out: int | Tensor = 0
+    left_out = tf.constant(0, tf.int64)
     if isinstance(gradient, tf.IndexedSlices):
         if xla or gradient.dense_shape is None:
             gradient = tf.convert_to_tensor(gradient)
@@ -51,7 +61,7 @@ def as_gradient(gradient: Any, *, xla: bool) -> tuple[Tensor, int | Tensor]:
 
 
 def statistics(
-    gradients: list[tuple[Tensor, int | Tensor] | None],
+    gradients: list[Gradient | None],
     before: list[Tensor | None],
     after: list[Tensor | None],
 ) -> Tensor:
@@ -70,180 +80,187 @@ def statistics(
         float32 [len(gradients), COLUMNS]; a row of NaN for None.
     """
     present = [i for i, g in enumerate(gradients) if g is not None]
-    chosen = [gradients[i] for i in present]
+    chosen = [g for g in gradients if g is not None]
     rows: list[Tensor] = [tf.fill([COLUMNS], tf.constant(float("nan")))] * len(gradients)
     if chosen:
-        fast = [_fast(*g) for g in chosen if g is not None]
-        doubtful = tf.reduce_any(tf.stack([d for _, d in fast]))
-        quick = tf.stack([s for s, _ in fast])
+        fast = [_fast(*g) for g in chosen]
+        quick = tf.stack([row for row, _ in fast])
         table = tf.cond(
-            doubtful,
-            lambda: tf.stack([_careful(*g) for g in chosen if g is not None]),
+            tf.reduce_any(tf.stack([doubtful for _, doubtful in fast])),
+            lambda: tf.stack([_careful(tf.reshape(g, [-1]), n) for g, n in chosen]),
             lambda: quick,
         )
         weights = tf.stack([_weights(before[i], after[i]) for i in present])
         table = tf.concat([table, weights], axis=1)
-        for k, i in enumerate(present):
-            rows[i] = table[k]
+        for i, row in zip(present, tf.unstack(table, num=len(present)), strict=True):
+            rows[i] = row
     return tf.stack(rows)
 
 
-def _size(g: Tensor, left_out: int | Tensor) -> Tensor:
-    return tf.cast(tf.size(g, out_type=tf.int64) + tf.cast(left_out, tf.int64), tf.float64)
+def _fast(g: Tensor, left_out: Tensor) -> tuple[Tensor, Tensor]:
+    elements = g.shape.num_elements()
+    matrix = tf.reshape(g, [-1, g.shape[-1] or 1])
+    if elements is not None and elements <= SMALL:
+        return _fast_small(matrix, left_out)
+    return _fast_large(matrix, left_out)
 
 
-def _with_left_out(extreme: Tensor, left_out: int | Tensor, pick: Any) -> Tensor:
-    """Smallest or largest element, the zeros that were left out included."""
-    if isinstance(left_out, int):
-        return extreme
-    return tf.where(left_out > 0, pick(extreme, tf.zeros_like(extreme)), extreme)
+@_once(_MATRIX, _COUNT)
+def _fast_small(g: Tensor, left_out: Tensor) -> tuple[Tensor, Tensor]:
+    size, total, square, low, high, nonzero = _sums(g, left_out)
+    mean = total / size
+    # Centred on the mean: exact where all elements are nearly equal; each zero that was left out
+    # deviates by the mean itself.
+    centred = 2.0 * tf.nn.l2_loss(g - tf.cast(mean, tf.float32))
+    variance = (tf.cast(centred, tf.float64) + tf.cast(left_out, tf.float64) * mean * mean) / size
+    return _row(size, square, mean, variance, low, high, nonzero), _doubtful(square, low, high)
 
 
-def _fast(g: Tensor, left_out: int | Tensor) -> tuple[Tensor, Tensor]:
+@_once(_MATRIX, _COUNT)
+def _fast_large(g: Tensor, left_out: Tensor) -> tuple[Tensor, Tensor]:
+    size, total, square, low, high, nonzero = _sums(g, left_out)
+    mean = total / size
+    mean_square = tf.cast(square, tf.float64) / size
+    cancelled = tf.logical_and(mean * mean > 0.5 * mean_square, tf.maximum(-low, high) > 0.0)
+    row = _row(size, square, mean, mean_square - mean * mean, low, high, nonzero)
+    return row, tf.logical_or(cancelled, _doubtful(square, low, high))
+
+
+def _sums(g: Tensor, left_out: Tensor) -> tuple[Tensor, ...]:
     size = _size(g, left_out)
     square = 2.0 * tf.nn.l2_loss(g)
     # Partial sums per row keep float32 exact enough; the total of many rows needs float64.
     total = tf.reduce_sum(tf.cast(tf.reduce_sum(g, axis=-1), tf.float64))
-    low = tf.reduce_min(tf.reduce_min(g, axis=-1))
-    high = tf.reduce_max(tf.reduce_max(g, axis=-1))
-    low = _with_left_out(low, left_out, tf.minimum)
-    high = _with_left_out(high, left_out, tf.maximum)
+    low = _with_left_out(tf.reduce_min(tf.reduce_min(g, axis=-1)), left_out, tf.minimum)
+    high = _with_left_out(tf.reduce_max(tf.reduce_max(g, axis=-1)), left_out, tf.maximum)
     nonzero = tf.cast(tf.math.count_nonzero(g, dtype=tf.int32), tf.float64)
-    divisor = tf.maximum(size, 1.0)
-    mean = total / divisor
-    mean_square = tf.cast(square, tf.float64) / divisor
-    elements = g.shape.num_elements()
-    if isinstance(left_out, int) and elements is not None and elements <= SMALL:
-        # Centred on the mean: exact where all elements are nearly equal.
-        centred = g - tf.cast(mean, tf.float32)
-        variance = 2.0 * tf.cast(tf.nn.l2_loss(centred), tf.float64) / divisor
-        cancelled = tf.constant(False)
-    else:
-        variance = mean_square - mean * mean
-        cancelled = mean * mean > 0.5 * mean_square
-    largest = tf.maximum(-low, high)
+    return size, total, square, low, high, nonzero
+
+
+def _size(g: Tensor, left_out: Tensor) -> Tensor:
+    return tf.cast(tf.size(g, out_type=tf.int64) + left_out, tf.float64)
+
+
+def _with_left_out(extreme: Tensor, left_out: Tensor, pick: Callable[..., Tensor]) -> Tensor:
+    """Smallest or largest element, the zeros that were left out included."""
+    return tf.where(left_out > 0, pick(extreme, tf.zeros_like(extreme)), extreme)
+
+
+def _doubtful(square: Tensor, low: Tensor, high: Tensor) -> Tensor:
     # NaN compares false: "not (a and b)" catches it.
-    usable = tf.logical_and(
-        tf.math.is_finite(square), tf.logical_or(square > TINY_SQUARE, largest <= 0.0)
-    )
-    doubtful = tf.logical_or(tf.logical_not(usable), tf.logical_and(cancelled, largest > 0.0))
-    return (
-        _pack(
-            tf.sqrt(square),
-            mean,
-            tf.sqrt(tf.maximum(variance, 0.0)),
-            low,
-            high,
-            (size - nonzero) / divisor,
-            tf.constant(0.0),
-            tf.constant(0.0),
-        ),
-        doubtful,
-    )
+    large_enough = tf.logical_or(square > TINY_SQUARE, tf.maximum(-low, high) <= 0.0)
+    return tf.logical_not(tf.logical_and(tf.math.is_finite(square), large_enough))
 
 
-def _careful(g: Tensor, left_out: int | Tensor) -> Tensor:
+def _row(
+    size: Tensor,
+    square: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    low: Tensor,
+    high: Tensor,
+    nonzero: Tensor,
+    nan: Tensor = 0.0,
+    inf: Tensor = 0.0,
+) -> Tensor:
+    """The columns that describe the gradient."""
+    zeros = size - nan - inf - nonzero
+    columns = (
+        tf.sqrt(square),
+        mean,
+        tf.sqrt(tf.maximum(variance, 0.0)),
+        low,
+        high,
+        zeros / size,
+        nan,
+        inf,
+    )
+    return tf.stack([tf.cast(c, tf.float32) for c in columns])
+
+
+@_once(_FLAT, _COUNT)
+def _careful(g: Tensor, left_out: Tensor) -> Tensor:
     size = _size(g, left_out)
     finite = tf.math.is_finite(g)
     x = tf.cast(tf.where(finite, g, tf.zeros_like(g)), tf.float64)
     nan = tf.cast(tf.math.count_nonzero(tf.math.is_nan(g), dtype=tf.int32), tf.float64)
     inf = tf.cast(tf.math.count_nonzero(tf.math.is_inf(g), dtype=tf.int32), tf.float64)
     count = tf.maximum(size - nan - inf, 1.0)
-    square = tf.reduce_sum(x * x)
     mean = tf.reduce_sum(x) / count
     deviation = tf.where(finite, x - mean, tf.zeros_like(x))
-    # Zeros left out of a sparse gradient each deviate by the mean.
-    variance = (
-        tf.reduce_sum(deviation * deviation) + tf.cast(left_out, tf.float64) * mean * mean
-    ) / count
+    squares = tf.reduce_sum(deviation * deviation) + tf.cast(left_out, tf.float64) * mean * mean
     inf64 = tf.constant(float("inf"), tf.float64)
     low = tf.reduce_min(tf.where(finite, x, inf64))
     high = tf.reduce_max(tf.where(finite, x, -inf64))
     low = _with_left_out(low, left_out, tf.minimum)
     high = _with_left_out(high, left_out, tf.maximum)
-    empty = size - nan - inf <= 0.0
-    zero = tf.zeros_like(low)
-    zeros = size - nan - inf - tf.cast(tf.math.count_nonzero(x, dtype=tf.int32), tf.float64)
-    return _pack(
-        tf.sqrt(square),
-        mean,
-        tf.sqrt(variance),
-        tf.where(empty, zero, low),
-        tf.where(empty, zero, high),
-        zeros / tf.maximum(size, 1.0),
-        nan,
-        inf,
-    )
-
-
-def _pack(*values: Tensor) -> Tensor:
-    return tf.stack([tf.cast(v, tf.float32) for v in values])
+    nothing = size - nan - inf <= 0.0
+    low, high = (tf.where(nothing, tf.zeros_like(v), v) for v in (low, high))
+    nonzero = tf.cast(tf.math.count_nonzero(x, dtype=tf.int32), tf.float64)
+    square = tf.reduce_sum(x * x)
+    return _row(size, square, mean, squares / count, low, high, nonzero, nan, inf)
 
 
 def _weights(before: Tensor | None, after: Tensor | None) -> Tensor:
     """Norms of the variable before the update and of the update, NaN where not recorded."""
-    unknown = tf.constant(float("nan"))
     if before is None:
-        return tf.stack([unknown, unknown])
-    before = tf.cast(before, tf.float32)
-    weight = tf.sqrt(2.0 * tf.nn.l2_loss(before))
-    if after is None:
-        return tf.stack([weight, unknown])
-    update = tf.sqrt(2.0 * tf.nn.l2_loss(tf.cast(after, tf.float32) - before))
-    return tf.stack([weight, update])
+        return tf.fill([2], tf.constant(float("nan")))
+    before = tf.reshape(tf.cast(before, tf.float32), [-1])
+    after = before if after is None else tf.reshape(tf.cast(after, tf.float32), [-1])
+    return _weight_norms(before, after)
 
 
-def log2_counts(g: Tensor, left_out: int | Tensor) -> Tensor:
+@_once(_FLAT, _FLAT)
+def _weight_norms(before: Tensor, after: Tensor) -> Tensor:
+    return tf.sqrt(2.0 * tf.stack([tf.nn.l2_loss(before), tf.nn.l2_loss(after - before)]))
+
+
+@_once(_FLAT, _COUNT)
+def log2_counts(g: Tensor, left_out: Tensor) -> Tensor:
     """Counts of the elements by sign, exponent and first mantissa bit (``tb_gradplugin.bins``).
 
     Args:
-        g: float32 tensor.
+        g: float32 [n].
         left_out: further zero elements.
 
     Returns:
         float32 [DEVICE_BINS]; counted in int32, since float32 would stick at 2**24.
     """
-    bits = tf.bitcast(tf.reshape(g, [-1]), tf.uint32)
-    index = tf.bitwise.right_shift(bits, tf.constant(bins.DEVICE_SHIFT, tf.uint32))
+    index = tf.bitwise.right_shift(
+        tf.bitcast(g, tf.uint32), tf.constant(bins.DEVICE_SHIFT, tf.uint32)
+    )
     counts = tf.cast(_bincount(tf.bitcast(index, tf.int32), bins.DEVICE_BINS), tf.float32)
-    if isinstance(left_out, int):
-        return counts
-    first = tf.one_hot(0, bins.DEVICE_BINS) * tf.cast(left_out, tf.float32)
-    return counts + first
+    return counts + tf.one_hot(0, bins.DEVICE_BINS) * tf.cast(left_out, tf.float32)
 
 
-def linear_histogram(
-    g: Tensor, left_out: int | Tensor, buckets: int = STOCK_BUCKETS
-) -> Tensor:
+@_once(_FLAT, _COUNT)
+def linear_histogram(g: Tensor, left_out: Tensor) -> Tensor:
     """Counts of the finite elements in equal buckets between the smallest and largest of them.
 
     Args:
-        g: tensor of any float dtype.
+        g: float32 [n].
         left_out: further zero elements.
-        buckets: number of buckets.
 
     Returns:
-        float32 [buckets, 3] of (left, right, count), as TensorBoard's Histograms tab reads it.
+        float32 [STOCK_BUCKETS, 3] of (left, right, count), as TensorBoard's Histograms tab reads.
     """
-    g = tf.reshape(tf.cast(g, tf.float32), [-1])
     finite = tf.math.is_finite(g)
     any_finite = tf.reduce_any(finite)
     low = tf.where(any_finite, tf.reduce_min(tf.where(finite, g, g.dtype.max)), 0.0)
     high = tf.where(any_finite, tf.reduce_max(tf.where(finite, g, g.dtype.min)), 0.0)
     low = _with_left_out(low, left_out, tf.minimum)
     high = _with_left_out(high, left_out, tf.maximum)
-    width = (high - low) / buckets
+    width = (high - low) / STOCK_BUCKETS
     usable = tf.logical_and(width > 0.0, tf.math.is_finite(width))
-    position = tf.where(finite, g - low, 0.0) / tf.where(usable, width, 1.0)
-    bucket = tf.clip_by_value(tf.cast(position, tf.int32), 0, buckets - 1)
+    divisor = tf.where(usable, width, 1.0)
+    bucket = tf.cast(tf.where(finite, g - low, 0.0) / divisor, tf.int32)
+    bucket = tf.clip_by_value(bucket, 0, STOCK_BUCKETS - 1)
     # One bucket more swallows the non-finite elements.
-    counts = _bincount(tf.where(finite, bucket, buckets), buckets + 1)[:buckets]
-    counts = tf.cast(counts, tf.float32)
-    if not isinstance(left_out, int):
-        zero = tf.cast(-low / tf.where(usable, width, 1.0), tf.int32)
-        zero = tf.clip_by_value(zero, 0, buckets - 1)
-        counts += tf.one_hot(zero, buckets) * tf.cast(left_out, tf.float32)
-    edges = low + width * tf.range(buckets + 1, dtype=tf.float32)
+    bucket = tf.where(finite, bucket, STOCK_BUCKETS)
+    counts = tf.cast(_bincount(bucket, STOCK_BUCKETS + 1)[:STOCK_BUCKETS], tf.float32)
+    zero = tf.clip_by_value(tf.cast(-low / divisor, tf.int32), 0, STOCK_BUCKETS - 1)
+    counts += tf.one_hot(zero, STOCK_BUCKETS) * tf.cast(left_out, tf.float32)
+    edges = low + width * tf.range(STOCK_BUCKETS + 1, dtype=tf.float32)
     return tf.stack([edges[:-1], edges[1:], counts], axis=1)
 
 

@@ -50,7 +50,8 @@ def fold(counts: np.ndarray, exponent_shift: float = 0.0) -> np.ndarray:
     target = np.arange(1, 255) - 127 - round(exponent_shift) - MIN_EXPONENT
     target = np.clip(target, 0, OCTAVES - 1)
     finite = counts[:, :, 1:255].sum(axis=3)
-    np.add.at(octaves, (slice(None), slice(None), target), finite)
+    used, starts = np.unique(target, return_index=True)
+    octaves[:, :, used] = np.add.reduceat(finite, starts, axis=2)
     out = np.empty((len(counts), BINS))
     out[:, :OCTAVES] = octaves[:, 1]
     out[:, OCTAVES : 2 * OCTAVES] = octaves[:, 0]
@@ -61,4 +62,3 @@ def fold(counts: np.ndarray, exponent_shift: float = 0.0) -> np.ndarray:
     total = out.sum(axis=1, keepdims=True)
     shares = out / np.where(total > 0, total, 1) * FULL_SHARE
     return np.where(out > 0, np.maximum(np.round(shares), 1), 0).astype(np.uint16)
-

@@ -61,11 +61,12 @@ def exploding_init() -> Any:
     """Weights drawn far too large: the gradient grows from layer to layer towards the input."""
     import keras
 
+    random_normal: Any = keras.initializers.RandomNormal
     hidden = [
         keras.layers.Dense(
             32,
             "relu",
-            kernel_initializer=keras.initializers.RandomNormal(stddev=0.6, seed=i),
+            kernel_initializer=random_normal(stddev=0.6, seed=i),
             name=f"dense_{i}",
         )
         for i in range(10)
@@ -77,11 +78,12 @@ def dead_relu() -> Any:
     """Biases far below zero: no ReLU ever fires, and no gradient passes."""
     import keras
 
+    constant: Any = keras.initializers.Constant
     hidden = [
         keras.layers.Dense(
             32,
             "relu",
-            bias_initializer=keras.initializers.Constant(-20.0 if i == 1 else 0.0),
+            bias_initializer=constant(-20.0 if i == 1 else 0.0),
             name=f"dense_{i}",
         )
         for i in range(4)
@@ -90,7 +92,7 @@ def dead_relu() -> Any:
 
 
 RUNS = (
-    DemoRun("vanishing_sigmoid", "a deep sigmoid network whose first layers vanish", vanishing_sigmoid),
+    DemoRun("vanishing_sigmoid", "a deep sigmoid network, first layers vanish", vanishing_sigmoid),
     DemoRun("cured_relu", "its cured twin: ReLU, He initialisation, batch norm", cured_relu),
     DemoRun("exploding_init", "weights drawn too large: gradients explode", exploding_init),
     DemoRun("dead_relu", "ReLUs that never fire", dead_relu),
@@ -148,7 +150,7 @@ def run_demo(logdir: str) -> int:
         return 2
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    digits = sklearn.datasets.load_digits()
+    digits: Any = sklearn.datasets.load_digits()
     x = (digits.data / 16.0).astype("float32")
     train, held_out = slice(0, 1437), slice(1437, None)
     y = digits.target

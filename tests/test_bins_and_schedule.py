@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -71,7 +73,7 @@ def test_auto_logs_every_step_to_20_then_a_twentieth_then_every_100():
     assert got[:20] == list(range(1, 21))
     assert np.diff(got).max() == 100
     assert np.all(np.diff(got) >= 1)
-    for a, b in zip(got[20:], got[21:], strict=False):
+    for a, b in itertools.pairwise(got[20:]):
         assert b - a == min(a // 20, 100)
 
 
@@ -114,6 +116,11 @@ def test_sparse_labels_have_the_baseline_of_their_one_hot_form():
         np.asarray(label_moments("sparse_categorical_crossentropy", labels, np.zeros([100, 5])))
     )
     assert sparse == pytest.approx(one_hot, rel=1e-6)
+
+
+def test_labels_that_the_loss_broadcasts_have_no_baseline():
+    assert label_moments("mse", np.ones([5, 1]), np.ones([5, 3])) is None
+    assert label_moments("mse", np.ones([5]), np.ones([5, 3])) is None
 
 
 def test_an_unknown_loss_has_no_baseline():

@@ -307,7 +307,7 @@ def test_steps_per_execution_keeps_the_last_inner_step():
     keras.utils.set_random_seed(0)
     plain = sequential()
     plain.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
-    plain.set_weights([w for w in callback.before[4]])
+    plain.set_weights(list(callback.before[4]))
     each = CaptureEachStep()
     plain.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=[each])
     for captured in callback.captured:

@@ -286,13 +286,13 @@ def test_on_unhealthy_stop_ends_training_and_ignore_is_silent(tmp_path, capsys):
 
 
 def test_an_exception_of_the_users_own_callable_reaches_the_user(tmp_path):
-    class Pruned(Exception):
+    class PrunedError(Exception):
         pass
 
     def prune(finding):
-        raise Pruned
+        raise PrunedError
 
-    with pytest.raises(Pruned):
+    with pytest.raises(PrunedError):
         fit(vanishing_model(), GradientMonitor(tmp_path, on_unhealthy=prune), epochs=12)
 
 

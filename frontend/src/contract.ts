@@ -1,0 +1,137 @@
+/** The JSON of tb_gradplugin/http_api.md, which is the authority; missing values are null. */
+
+export type Verdict = 'unhealthy' | 'healthy' | 'no data';
+export type Severity = 'warning' | 'critical';
+export type Series = readonly (number | null)[];
+
+export interface StepRange {
+  first: number | null;
+  last: number | null;
+  logged: number;
+}
+
+export interface RunSummary {
+  name: string;
+  verdict: Verdict;
+  kinds: string[];
+  steps: StepRange;
+  sick_layers: number;
+  start_time: number | null;
+}
+
+export interface Remedy {
+  title: string;
+  why: string;
+  snippet: string;
+}
+
+export type EvidenceValue = number | string | boolean | null | EvidenceValue[];
+
+export interface Finding {
+  kind: string;
+  severity: Severity;
+  layers: string[];
+  since_step: number;
+  last_step: number;
+  active: boolean;
+  evidence: Record<string, EvidenceValue>;
+  cause: string;
+  remedies: Remedy[];
+}
+
+export interface Layer {
+  path: string;
+  type: string;
+  activation: string | null;
+  initializer: string | null;
+  trainable: boolean;
+  parameters: number;
+  recorded: boolean;
+}
+
+export interface Rule {
+  kind: string;
+  title: string;
+  checks: string;
+}
+
+export interface Run {
+  name: string;
+  verdict: Verdict;
+  kinds: string[];
+  steps: StepRange;
+  findings: Finding[];
+  model: {
+    name: string;
+    optimizer: string | null;
+    loss: string | null;
+    backend: string | null;
+  } | null;
+  layers: Layer[];
+  rules: Rule[];
+  problems: string[];
+}
+
+export type SickRow = [
+  row: number,
+  kind: string,
+  sinceStep: number,
+  lastStep: number,
+  active: boolean,
+];
+
+export interface HeatmapReply {
+  steps: number[];
+  wall_times: number[];
+  layers: string[];
+  codes: string;
+  sick: SickRow[];
+}
+
+export interface ScalarSeries {
+  name: string;
+  label: string;
+  kind: 'loss' | 'learning_rate' | 'metric';
+  steps: number[];
+  wall_times: number[];
+  values: Series;
+}
+
+export interface LayerVariable {
+  path: string;
+  role: string;
+  shape: number[];
+  norm: Series;
+  rms: Series;
+  mean: Series;
+  std: Series;
+  max_abs: Series;
+  zero_fraction: Series;
+  nan_count: Series;
+  inf_count: Series;
+  weight_norm: Series;
+  update_norm: Series;
+  update_ratio: Series;
+}
+
+export interface VariableHistograms {
+  path: string;
+  negative: number[][];
+  positive: number[][];
+  zero: number[];
+  nan: number[];
+  inf: number[];
+}
+
+export interface LayerReply {
+  layer: string;
+  steps: number[];
+  wall_times: number[];
+  variables: LayerVariable[];
+  level: Series;
+  histograms: {
+    steps: number[];
+    log10_edges: number[];
+    variables: VariableHistograms[];
+  };
+}

@@ -1,0 +1,56 @@
+/** Histograms of log10 |g| over steps, ready to draw. */
+
+import type { LayerReply } from '../contract';
+
+/** Of the highest bin; less is below a pixel, and long tails would squeeze all the rest. */
+const VISIBLE_SHARE = 0.01;
+
+export interface StepHistogram {
+  step: number;
+  negative: readonly number[];
+  positive: readonly number[];
+  zero: number;
+  nan: number;
+  inf: number;
+}
+
+/** The histograms of one variable; null where the run recorded none for it. */
+export function histogramsOf(reply: LayerReply, variable: string): StepHistogram[] | null {
+  const { steps, variables } = reply.histograms;
+  const found = variables.find(({ path }) => path === variable);
+  if (!found || steps.length === 0) return null;
+  return steps.map((step, i) => ({
+    step,
+    negative: found.negative[i] ?? [],
+    positive: found.positive[i] ?? [],
+    zero: found.zero[i] ?? 0,
+    nan: found.nan[i] ?? 0,
+    inf: found.inf[i] ?? 0,
+  }));
+}
+
+export function magnitudes(histogram: StepHistogram): number[] {
+  return histogram.positive.map((share, i) => share + (histogram.negative[i] ?? 0));
+}
+
+/** At most `limit` indices of `count`, evenly spread, the first and the last among them. */
+export function spread(count: number, limit: number): number[] {
+  if (count <= limit) return Array.from({ length: count }, (_, i) => i);
+  return Array.from({ length: limit }, (_, i) => Math.round((i * (count - 1)) / (limit - 1)));
+}
+
+/** Range of bins that can be seen in any histogram, as [first, one past the last]. */
+export function visibleBins(histograms: readonly StepHistogram[], bins: number): [number, number] {
+  const rows = histograms.map(magnitudes);
+  const highest = Math.max(0, ...rows.map((shares) => Math.max(...shares)));
+  let first = bins;
+  let last = -1;
+  for (const shares of rows) {
+    shares.forEach((share, i) => {
+      if (share <= highest * VISIBLE_SHARE) return;
+      if (i < first) first = i;
+      if (i > last) last = i;
+    });
+  }
+  return last < 0 ? [0, bins] : [Math.max(0, first - 1), Math.min(bins, last + 2)];
+}

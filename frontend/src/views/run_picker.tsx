@@ -1,0 +1,36 @@
+import type { RunSummary } from '../contract';
+import { plural } from '../data/format';
+import { kindOf } from '../data/kinds';
+
+interface Props {
+  runs: readonly RunSummary[];
+  selected: string | null;
+  onSelect: (run: string) => void;
+}
+
+function describe(run: RunSummary): string {
+  if (run.verdict === 'no data') return `${run.name} (no data yet)`;
+  if (run.verdict === 'healthy') return `✓ ${run.name} (healthy)`;
+  const glyphs = run.kinds.map((kind) => kindOf(kind).glyph).join('');
+  const sick = run.sick_layers > 0 ? `${plural(run.sick_layers, 'sick layer')}` : 'sick';
+  return `${glyphs} ${run.name} (${sick})`;
+}
+
+export function RunPicker({ runs, selected, onSelect }: Props) {
+  return (
+    <label class="run-picker">
+      <span>Run</span>
+      <select
+        data-testid="run-picker"
+        value={selected ?? ''}
+        onChange={(event) => onSelect(event.currentTarget.value)}
+      >
+        {runs.map((run) => (
+          <option key={run.name} value={run.name}>
+            {describe(run)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

@@ -1,0 +1,163 @@
+"""``tb-gradients``: the health report in a terminal or in CI, and a demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tb_gradplugin.health.report import KINDS, Finding, HealthReport, RunHealth
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+FINE, FOUND, NO_DATA = 0, 1, 2
+"""Exit codes of ``report``; wrong arguments exit with 2 too."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line ``argv`` (default: the process's) and returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="tb-gradients", description="Gradients of Keras training: what is sick and why."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    report = commands.add_parser(
+        "report",
+        help="print the findings of every run below a log directory",
+        epilog="Exit codes: 0 no finding among --fail-on, 1 a finding (also one that healed), "
+        "2 no such directory or no data.",
+    )
+    report.add_argument("logdir", metavar="LOGDIR")
+    report.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    report.add_argument(
+        "--fail-on",
+        metavar="KINDS",
+        type=_kinds,
+        default=frozenset(),
+        help=f"exit with 1 on findings of these kinds, comma-separated: {', '.join(KINDS)}",
+    )
+    demo = commands.add_parser("demo", help="train a sick and a healthy model into a directory")
+    demo.add_argument("logdir", metavar="LOGDIR")
+    arguments = parser.parse_args(argv)
+    if arguments.command == "demo":
+        from tb_gradplugin.demo import run_demo
+
+        run_demo(arguments.logdir)
+        return FINE
+    return _report(arguments.logdir, arguments.json, arguments.fail_on)
+
+
+def _kinds(text: str) -> frozenset[str]:
+    kinds = frozenset(kind.strip() for kind in text.split(","))
+    unknown = sorted(kinds - set(KINDS))
+    if unknown:
+        names = ", ".join(repr(kind) for kind in unknown)
+        raise argparse.ArgumentTypeError(f"unknown kind {names}; choose from {', '.join(KINDS)}")
+    return kinds
+
+
+def _report(logdir: str, as_json: bool, fail_on: frozenset[str]) -> int:
+    from tb_gradplugin.logdir import read_report
+
+    if not os.path.isdir(logdir):
+        _complain(f"{logdir}: no such directory")
+        return NO_DATA
+    report = read_report(logdir)
+    for problem in report.problems:
+        _complain(problem)
+    if report.verdict == "no data":
+        _complain(f"{logdir}: no gradient data; train with GradientMonitor to get some")
+        return NO_DATA
+    if as_json:
+        from tb_gradplugin.views import strict
+
+        print(json.dumps(strict(report.to_dict()), allow_nan=False, indent=2))
+    else:
+        _print(report)
+    return FOUND if fail_on & set(report.kinds) else FINE
+
+
+def _complain(line: str) -> None:
+    print(f"tb-gradients: {_printable(line)}", file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """Names come from files: no control characters or lone surrogates reach the terminal."""
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
+
+
+def _print(report: HealthReport) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    for name, health in report.runs.items():
+        for part in _run(name, health):
+            console.print(part)
+
+
+def _run(name: str, health: RunHealth) -> Iterable[RenderableType]:
+    from rich import box
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    colour = {"unhealthy": "bold red", "healthy": "bold green"}.get(health.verdict, "dim")
+    steps = f"steps {health.first_step} to {health.last_step}, {health.logged} logged"
+    yield Text.assemble(
+        (_printable(name), "bold"),
+        "  ",
+        (health.verdict, colour),
+        (f"  {steps}" if health.logged else "", "dim"),
+    )
+    if not health.findings:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("kind", "severity", "layers", "since step", "state"):
+        table.add_column(heading, justify="right" if heading == "since step" else "left")
+    for f in health.findings:
+        state = "active" if f.active else f"healed after step {f.last_step}"
+        cells = (f.kind, f.severity, compact_layers(f.layers), str(f.since_step), state)
+        style = "dim" if not f.active else "red" if f.severity == "critical" else "yellow"
+        table.add_row(*(Text(_printable(cell), overflow="fold") for cell in cells), style=style)
+    yield Padding(table, (0, 0, 0, 2))
+    for f in health.findings:
+        yield Padding(Text(_printable(_advice(f))), (0, 0, 0, 2))
+    yield Text()
+
+
+def _advice(finding: Finding) -> str:
+    advice = f"{finding.kind}: {finding.cause}"
+    if finding.remedies:
+        remedy = finding.remedies[0]
+        advice += f" Try: {remedy.title}. {remedy.why}"
+    return advice
+
+
+def compact_layers(paths: Sequence[str]) -> str:
+    """Layer paths in little space: ``dense_0 … dense_4 (5)`` for a run of numbered names."""
+    groups: list[list[str]] = []
+    for path in paths:
+        if groups and _numbered(groups[-1][-1]) == _numbered(path):
+            groups[-1].append(path)
+        else:
+            groups.append([path])
+    shown = [g[0] if len(g) == 1 else f"{g[0]} … {g[-1]} ({len(g)})" for g in groups]
+    if len(shown) > 4:
+        rest = sum(len(g) for g in groups[4:])
+        shown = [*shown[:4], f"and {rest} more"]
+    return ", ".join(shown)
+
+
+def _numbered(path: str) -> str:
+    """The path with every number masked; a bare ``dense`` belongs to ``dense_1``."""
+    return re.sub(r"_#(?=/|$)", "", re.sub(r"\d+", "#", path))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Dead layers: the gradient is exactly zero and stays so, and the layer can never change.
+
+Formula, defaults and known false alarms: ``docs/rules/dead.md``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tb_gradplugin.health import facts, vanishing
+from tb_gradplugin.health.rule import Detection, Explanation, Rule, plural
+from tb_gradplugin.health.thresholds import Thresholds
+from tb_gradplugin.health.window import Window
+from tb_gradplugin.structure import JUDGED_ROLES
+
+RULE = Rule(
+    "dead",
+    "Dead layers",
+    "Every element of the gradient of a layer's kernels is exactly zero at logged steps in a row "
+    "and did not come back in between, while the loss does not fall.",
+)
+
+FAINT = -2.5
+"""log10 of a layer's sensitivity over the loss: below it from the start, no update killed it."""
+
+
+def detect(window: Window, t: Thresholds) -> Detection | None:
+    """Without progress: zero, and not once back from zero in the window; critical.
+
+    A layer that never had a gradient while others have one may be a branch that is silent on
+    purpose: it counts only if no layer before it has one either, 20 points after step 20.
+
+    With progress: zero for 20 points, in a layer that had a gradient before, while others still
+    have one; warning.
+    """
+    if window.step < t.settle_step:
+        return None
+    zero = window.judged & (window.zero_points > 0)
+    if not zero.any():
+        return None
+    # Where no kernel ever had a gradient, a falling loss is chance.
+    if window.loss.progress and window.alive[window.judged].any():
+        others = bool((window.judged & (window.norm > 0.0)).any())
+        long = window.zero_points >= t.dead_points_with_progress
+        sick, severity = zero & window.alive & long & others, "warning"
+    else:
+        # A dead layer does not revive: one that does is only silent for some batches.
+        came_back = (window.revived > 0) & (window.points - window.revived < t.window_points)
+        gets = np.flatnonzero(window.norm > 0.0)
+        cut_off = np.arange(len(zero)) < (gets[0] if len(gets) else len(zero))
+        late = window.settled_points >= t.window_points or not len(gets)
+        sick, severity = zero & ~came_back & (window.alive | (cut_off & late)), "critical"
+    sick = sick & ~vanishing.faded(window, t)
+    return Detection(sick, severity) if sick.any() else None
+
+
+def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
+    """Cause and numbers for the layers ``shown``."""
+    structure, loss = window.structure, window.loss
+    layers = [int(i) for i in window.layers[shown]]
+    everything = bool((window.zero_points[window.judged] > 0).all())
+    evidence = {
+        "zero_layers": int(shown.sum()),
+        "judged_layers": int(window.judged.sum()),
+        "zero_since_step": int(window.zero_since[shown].min()),
+        "zero_points": int(window.zero_points[shown].max()),
+        "had_gradient_before": int(window.alive[shown].any()),
+        "loss": loss.smoothed,
+        "baseline_loss": loss.baseline,
+        "learning_rate": window.learning_rate,
+    }
+    activation = facts.common_activation(structure, layers)
+    count = plural(len(layers), "layer")
+    since = evidence["zero_since_step"]
+    subject = f"The gradient of {count} is exactly zero since step {since}"
+    if everything and single_softmax(window):
+        id_ = "single_softmax"
+        why = "softmax over a single unit is always 1, so the output does not depend on any weight"
+    elif window.alive[shown].any() and window.peak_influence[shown].max() < FAINT:
+        id_ = "faint"
+        why = "it was next to nothing from the start, and then the last of it went"
+    elif window.alive[shown].any():
+        id_ = "died"
+        rate = window.learning_rate
+        by = f" at learning rate {rate:.3g}" if np.isfinite(rate) else ""
+        who = f"the {activation} units" if activation else "the units"
+        why = f"too large an update{by} pushed {who} to where they no longer respond to any input"
+    elif activation in facts.RECTIFIERS:
+        id_ = "rectifier"
+        why = f"the {activation} units are negative for every input, from the start"
+    elif everything:
+        id_ = "output"
+        why = "the loss does not depend on any weight, so the output or the loss is constant"
+    else:
+        id_ = "cut"
+        why = "nothing of the loss reaches them, as behind a constant or saturated layer"
+    end = "while the loss falls without them" if loss.progress else "and the loss does not fall"
+    return Explanation(f"dead.{id_}", f"{subject}, {end}: {why}.", evidence)
+
+
+def single_softmax(window: Window) -> bool:
+    """Whether the last layer with a kernel is a softmax over one unit."""
+    structure = window.structure
+    kernels = [v for v in structure.variables if v.role in JUDGED_ROLES]
+    if not kernels:
+        return False
+    last = max(kernels, key=lambda v: v.layer)
+    return last.shape[-1:] == (1,) and facts.activation(structure, last.layer) == "softmax"

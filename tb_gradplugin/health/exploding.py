@@ -1,0 +1,158 @@
+"""Exploding gradients: loss, updates or sensitivities grow beyond what training can survive.
+
+Formula, defaults and known false alarms: ``docs/rules/exploding.md``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tb_gradplugin.health import facts
+from tb_gradplugin.health.progress import RECENT_POINTS
+from tb_gradplugin.health.rule import Detection, Explanation, Rule, number
+from tb_gradplugin.health.thresholds import Thresholds
+from tb_gradplugin.health.window import Window
+
+RULE = Rule(
+    "exploding",
+    "Exploding gradients",
+    "The loss is compared with its start and with the best constant prediction, each update with "
+    "the size of its weights, and sensitivity with depth, while the loss does not fall.",
+)
+
+MIN_POINTS = 3
+DRIVEN = 0.1
+"""Share of the limit for updates above which they can be why the loss grows."""
+SHOWN_DECADES = 1.0
+"""Layers within this of the one that grew most are named with it."""
+
+
+def detect(window: Window, t: Thresholds) -> Detection | None:
+    """The first of four signs that holds, all of them without progress:
+
+    - loss: each of the last 5 losses > 3 x the initial one and > 1.5 x the baseline (before step
+      20 each of the last 3, and 10 x; without a known baseline 10 x and |update| > 0.01 |W|);
+    - start: the median of 5 losses > 10 x the baseline after step 20 while max S > 10 x the loss;
+    - update: |update| > 0.1 |W|, median of 20 points after step 20 (small initial weights take
+      such updates too, but soon have grown);
+    - depth: log10 S grows by more than 0.4 a layer toward the input, after step 20.
+    """
+    loss = window.loss
+    if window.points < MIN_POINTS or loss.progress:
+        return None
+    settled = window.step >= t.settle_step
+    known = math.isfinite(loss.baseline)
+    factor = t.loss_growth if settled and known else t.loss_growth_early
+    # Losses of games between networks, and of agents, rise in healthy training.
+    driven = known or bool((window.update_ratio > DRIVEN * t.update_ratio).any())
+    if driven and loss.exceeds(factor, t.baseline_growth, RECENT_POINTS if settled else MIN_POINTS):
+        return Detection(everything(window), "critical", grown(window), {"sign": "loss"})
+    if settled and oversized(window, t, t.start_excess):
+        return Detection(everything(window), "critical", None, {"sign": "start"})
+    if window.settled_points >= t.window_points:
+        # Tiny weights far from the output take large relative updates: that is vanishing.
+        far = window.attenuation < -t.attenuation
+        fast = window.judged & (window.update_ratio > t.update_ratio) & ~far
+        if fast.any():
+            return Detection(fast, "critical", None, {"sign": "update"})
+    if settled and window.depth_slope() < -t.depth_growth:
+        near_top = window.attenuation > -SHOWN_DECADES
+        return Detection(everything(window), "critical", near_top, {"sign": "depth"})
+    return None
+
+
+def everything(window: Window) -> np.ndarray:
+    """bool [L]: layers with kernels, or all where there is none."""
+    return window.judged if window.judged.any() else np.ones_like(window.judged)
+
+
+def oversized(window: Window, t: Thresholds, excess: float) -> bool:
+    """Loss far above the baseline in a way that over-large weights explain.
+
+    Targets far from zero make the loss large too, but then it does not react to the weights.
+    """
+    above = window.loss.recent > excess * window.loss.baseline > 0.0
+    return above and window.strongest_influence > math.log10(t.loss_sensitivity)
+
+
+def grown(window: Window) -> np.ndarray:
+    """bool [L]: layers whose gradient norm grew most since the start."""
+    growth = np.log10(window.peak_norm / window.first_norm)
+    largest = np.fmax.reduce(growth[window.judged], initial=-np.inf)
+    near = window.judged & (growth >= largest - SHOWN_DECADES)
+    return near if near.any() else everything(window)
+
+
+def blow_up(window: Window, t: Thresholds) -> Detection | None:
+    """Explosion right before the first NaN or Inf: loss or a norm grew a hundredfold, or the loss
+    lay as far above the baseline from the start.
+
+    Norms may grow that much in healthy training too, so they count only without progress.
+    """
+    loss = window.loss
+    by_loss = loss.known and loss.last > loss.first + (t.blow_up - 1.0) * abs(loss.first)
+    by_norm = (window.norm > t.blow_up * window.first_norm)[window.judged].any()
+    if not (by_loss or (by_norm and not loss.progress)):
+        if oversized(window, t, t.blow_up):
+            return Detection(everything(window), "critical", None, {"sign": "start"})
+        return None
+    return Detection(everything(window), "critical", grown(window), {"sign": "blow_up"})
+
+
+def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
+    """Cause and numbers for the layers ``shown``."""
+    structure, loss = window.structure, window.loss
+    layers = [int(i) for i in window.layers[shown]]
+    sign = found.details["sign"]
+    ratios = window.update_ratio[shown]
+    ratio = float(np.fmax.reduce(ratios, initial=-np.inf))
+    growth = np.log10(window.peak_norm / window.first_norm)[shown]
+    evidence = {
+        "sign": sign,
+        "norm_growth_decades": float(np.fmax.reduce(growth, initial=-np.inf)),
+        "largest_norm": float(np.fmax.reduce(window.peak_norm[shown], initial=-np.inf)),
+        "update_ratio": ratio,
+        "depth_slope_decades": window.depth_slope(),
+        "loss": loss.recent,
+        "first_loss": loss.first,
+        "highest_loss": loss.highest,
+        "baseline_loss": loss.baseline,
+        "learning_rate": window.learning_rate,
+    }
+    rate = window.learning_rate
+    by = f" by {structure.optimizer}" if structure.optimizer else ""
+    at = f" at learning rate {number(rate)}" if math.isfinite(rate) else ""
+    initialiser = facts.common_initialiser(structure, layers)
+    activation = facts.common_activation(structure, layers)
+    recurrent = facts.recurrent(structure, layers)
+    of = f" of {initialiser}" if initialiser and not recurrent else ""
+    if sign == "start":
+        why = (
+            f"The loss is {number(loss.recent / loss.baseline)} times that of the best constant "
+            f"prediction: the initial weights{of} are so large that the signal grows in each "
+            f"{'time step' if recurrent else 'layer'}"
+        )
+        id_ = "recurrent" if recurrent else "initialiser"
+        return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
+    if sign == "depth":
+        why = (
+            f"The gradient grows by {number(-evidence['depth_slope_decades'])} decades a layer "
+            f"toward the input: the initial weights{of} are too large for the layers' width"
+        )
+        return Explanation("exploding.initialiser", f"{why}; the loss does not fall.", evidence)
+    id_ = "recurrent" if recurrent else "rate"
+    if sign == "update":
+        why = f"Every update{by}{at} changes the weights by {number(100 * ratio)} % of their norm"
+        return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
+    what = f"The loss rose from {number(loss.first)} to {number(loss.highest)}"
+    if sign == "blow_up" and not loss.highest > t.blow_up * abs(loss.first):
+        what = f"Gradients grew by {number(evidence['norm_growth_decades'])} decades"
+    after = " before it became NaN or Inf" if sign == "blow_up" else ""
+    why = f"updates{by}{at} are too large"
+    if activation in facts.STEEP:
+        id_, why = "steep", f"the activation {activation} multiplies every deviation"
+    elif recurrent:
+        why = "the recurrent layer multiplies the gradient at every time step"
+    return Explanation(f"exploding.{id_}", f"{what}{after}: {why}.", evidence)

@@ -1,0 +1,148 @@
+"""Judges a run point by point: all rules over one window of recent logged steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tb_gradplugin.health import dead, exploding, nonfinite, vanishing
+from tb_gradplugin.health.remedies import remedies
+from tb_gradplugin.health.report import Finding, RunHealth
+from tb_gradplugin.health.rule import Detection, Rule
+from tb_gradplugin.health.thresholds import Thresholds
+from tb_gradplugin.health.tracker import Case, Tracker
+from tb_gradplugin.health.window import Window
+from tb_gradplugin.records import StepRecord
+from tb_gradplugin.structure import ModelStructure
+
+_MODULES = {m.RULE.kind: m for m in (vanishing, exploding, dead, nonfinite)}
+RULES: tuple[Rule, ...] = tuple(m.RULE for m in _MODULES.values())
+"""What is checked, in the order in which the dashboard lists it."""
+
+DIGITS = 6
+"""Significant digits of evidence: what float32 statistics hold."""
+
+
+class Judge:
+    """Streaming judge of one run: same records, same findings.
+
+    Args:
+        structure: the model; row i of the records belongs to ``structure.variables[i]``.
+        thresholds: what the rules compare with.
+    """
+
+    def __init__(self, structure: ModelStructure, thresholds: Thresholds | None = None):
+        """Starts without a logged step."""
+        self._structure = structure
+        self._t = thresholds or Thresholds()
+        self._window = Window(structure, self._t)
+        n = len(self._window.layers)
+        self._trackers = {kind: Tracker(kind, n, self._t) for kind in _MODULES}
+        self._findings: dict[int, Finding] = {}  # by id of the case; dropped when it changes
+        self._first: int | None = None
+        self._last: int | None = None
+        self._logged = 0
+
+    def observe(self, record: StepRecord) -> list[Finding]:
+        """Takes in the next logged step and returns the findings that open with it.
+
+        Raises:
+            ValueError: ``record.statistics`` has another number of rows than there are variables.
+        """
+        if len(record.statistics) != len(self._structure.variables):
+            raise ValueError(
+                f"`record.statistics` (={len(record.statistics)} rows) must have one row for each "
+                f"of the {len(self._structure.variables)} trained variables."
+            )
+        self._first = record.step if self._first is None else self._first
+        self._last = record.step
+        self._logged += 1
+        if record.scalar("skipped") == 1.0:
+            return []  # loss scaling met an overflow on purpose, and no weight changed
+        # NaN stands for "nothing to compare" throughout; comparisons with it are False.
+        with np.errstate(all="ignore"):
+            return [self._finding(case) for case in self._judge(record)]
+
+    def _judge(self, record: StepRecord) -> list[Case]:
+        broken = nonfinite.detect(self._window, record)
+        opened = self._update("nonfinite", record.step, broken, at_once=True)
+        if broken is None:
+            self._window.push(record)
+            for kind in ("vanishing", "exploding", "dead"):
+                found = _MODULES[kind].detect(self._window, self._t)
+                opened += self._update(kind, record.step, found)
+        elif opened:
+            # Other rules wait for finite numbers; but did what came before lead here?
+            grew = exploding.blow_up(self._window, self._t)
+            if grew is not None:
+                opened += self._update("exploding", record.step, grew, at_once=True)
+        return opened
+
+    def _update(
+        self, kind: str, step: int, found: Detection | None, *, at_once: bool = False
+    ) -> list[Case]:
+        tracker = self._trackers[kind]
+        was_active = [case for case in tracker.cases if case.active]
+        opened, sick = tracker.update(step, found, at_once=at_once)
+        for case in sick:
+            # What follows a NaN is NaN everywhere: its onset is what explains it.
+            if found is not None and (kind != "nonfinite" or case in opened):
+                case.explanation = _MODULES[kind].explain(self._window, self._t, found, case.shown)
+        for case in [*was_active, *sick]:
+            self._findings.pop(id(case), None)
+        return opened
+
+    def health(self) -> RunHealth:
+        """All findings so far, healed ones too, worst first."""
+        findings = [self._finding(c) for t in self._trackers.values() for c in t.cases]
+        findings.sort(key=lambda f: (not f.active, f.severity != "critical", f.since_step, f.kind))
+        return RunHealth(tuple(findings), self._first, self._last, self._logged)
+
+    def _finding(self, case: Case) -> Finding:
+        known = self._findings.get(id(case))
+        if known is None:
+            why = case.explanation
+            assert why is not None  # set with the first update of every case
+            layers = [int(i) for i in self._window.layers[case.shown]]
+            known = Finding(
+                kind=case.kind,
+                severity=case.severity,
+                layers=self._window.paths(case.shown),
+                since_step=case.since,
+                last_step=case.last,
+                active=case.active,
+                evidence=_plain(why.evidence),
+                cause=why.cause,
+                remedies=remedies(
+                    why.cause_id, self._structure, layers, why.evidence["learning_rate"]
+                ),
+            )
+            self._findings[id(case)] = known
+        return known
+
+
+def judge_run(
+    structure: ModelStructure,
+    records: Iterable[StepRecord],
+    thresholds: Thresholds | None = None,
+) -> RunHealth:
+    """Judges recorded steps, in order, as ``Judge`` would have while they were logged."""
+    judge = Judge(structure, thresholds)
+    for record in records:
+        judge.observe(record)
+    return judge.health()
+
+
+def _plain(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Evidence as JSON has it: without what is not finite, floats rounded."""
+    out: dict[str, Any] = {}
+    for name, value in evidence.items():
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                continue
+            value = float(f"{value:.{DIGITS}g}")
+        out[name] = value
+    return out

@@ -1,0 +1,90 @@
+"""NaN or Inf in gradients or loss, and where it comes from.
+
+Formula, defaults and known false alarms: ``docs/rules/nonfinite.md``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tb_gradplugin.health import facts
+from tb_gradplugin.health.rule import Detection, Explanation, Rule, number, plural
+from tb_gradplugin.health.thresholds import Thresholds
+from tb_gradplugin.health.window import Window
+from tb_gradplugin.records import StepRecord
+
+RULE = Rule(
+    "nonfinite",
+    "NaN or Inf",
+    "Every gradient and the loss are checked for NaN and Inf; steps that loss scaling skips on "
+    "purpose do not count.",
+)
+
+
+def detect(window: Window, record: StepRecord) -> Detection | None:
+    """Any NaN or Inf in a gradient, or in a loss that was known to be finite before."""
+    broken = window.broken_layers(record)
+    loss = window.loss.loss_of(record)
+    # A training loop may report no loss: NaN from the start with finite gradients says nothing.
+    bad_loss = not math.isfinite(loss) and (window.loss.known or bool(broken.any()))
+    if not len(broken) or not (broken.any() or bad_loss):
+        return None
+    shown = broken
+    if not broken.any():  # only the loss: the layer next to it stands for it
+        shown = np.arange(len(broken)) == len(broken) - 1
+    details = {"record": record, "loss": loss, "bad_loss": bad_loss}
+    return Detection(np.ones_like(broken), "critical", shown, details)
+
+
+def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
+    """Cause and numbers; ``shown`` are the layers at the onset."""
+    record: StepRecord = found.details["record"]
+    structure = window.structure
+    nan, inf = record.column("nan_count"), record.column("inf_count")
+    sizes = np.array([v.size for v in structure.variables], dtype=np.float64)
+    present = np.isfinite(nan)
+    bad = present & ((nan > 0) | (inf > 0))
+    broken = window.broken_layers(record)
+    weights = window.broken_weights(record)
+    bad_loss = found.details["bad_loss"]
+    if bad_loss and weights.any():
+        where, origin = "weights", window.paths(weights)[0]
+        why = f"the weights of {origin} are no longer finite, nor is any loss computed from them"
+    elif bad_loss:
+        where, origin = "forward pass", "loss"
+        steep = [layer.path for layer in structure.layers if layer.activation in facts.STEEP]
+        why = "the forward pass or the loss overflows or takes the logarithm of 0"
+        trend = window.loss
+        if trend.known and trend.last > trend.first + (t.blow_up - 1.0) * abs(trend.first):
+            where = "explosion"
+            why = f"it had risen from {number(trend.first)} to {number(trend.last)} and overflowed"
+        elif steep:
+            origin = steep[0]
+            why = f"the forward pass overflows through {plural(len(steep), 'exponential layer')}"
+    else:
+        where = "backward pass"
+        origin = window.paths(broken)[-1]
+        why = f"the loss is finite, and it arises on the way back in {origin}"
+    share = float(bad.sum()) / max(int(present.sum()), 1)
+    evidence = {
+        "origin": origin,
+        "arises_in": where,
+        "nan_elements": int(np.nansum(nan)),
+        "inf_elements": int(np.nansum(inf)),
+        "share_of_elements": float(np.nansum(nan + inf) / max(sizes[present].sum(), 1.0)),
+        "share_of_variables": share,
+        "loss": str(found.details["loss"]) if bad_loss else found.details["loss"],
+        "last_finite_loss": window.loss.last,
+        "learning_rate": record.scalar("learning_rate"),
+    }
+    what = f"Gradients of {plural(int(broken.sum()), 'layer')} are"
+    if bad_loss:
+        what = "The loss and its gradients are" if bad.any() else "The loss is"
+    id_ = where.split()[0]
+    if id_ == "forward" and origin != "loss":
+        id_ = "steep"
+    return Explanation(
+        f"nonfinite.{id_}", f"{what} NaN or Inf at step {record.step}: {why}.", evidence
+    )

@@ -1,0 +1,116 @@
+"""Whether the loss still falls: the gate of most rules.
+
+Small gradients are harmless in a network that learns, so rules ask first whether it does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from tb_gradplugin.health.thresholds import Thresholds
+from tb_gradplugin.records import StepRecord
+
+START_POINTS = 3
+"""First points whose median is the initial loss: one batch may be lucky."""
+RECENT_POINTS = 5
+"""Latest points that tell how high the loss is now: a single bad batch does not count."""
+OUTLIER = 2.0
+"""A batch counts in the average with at most this many times the average on top of it."""
+TRAINED = 0.5
+"""Below this share of the best constant prediction's loss at the start, the model was trained
+before (fine-tuning, a resumed run): its initial loss is no yardstick."""
+
+
+class LossTrend:
+    """Initial, smoothed and recent loss over the logged points.
+
+    Attributes:
+        points: number of finite losses seen.
+        first: first finite loss; NaN before.
+        initial: median of the first points, or the first where they explode.
+        baseline: loss of the best constant prediction, NaN where unknown.
+        smoothed: moving average over points, single outliers clipped.
+        last, highest: latest and largest finite loss.
+        recent: median of the latest points.
+    """
+
+    def __init__(self, thresholds: Thresholds):
+        """Starts without a point."""
+        self._t = thresholds
+        self._start: list[float] = []
+        self._latest: deque[float] = deque(maxlen=RECENT_POINTS)
+        self.points = 0
+        self.first = self.last = self.highest = self.initial = math.nan
+        self.baseline = self.smoothed = self.recent = math.nan
+
+    @staticmethod
+    def loss_of(record: StepRecord) -> float:
+        """Loss without regularisation terms, or the total where that is unknown."""
+        data = record.scalar("data_loss")
+        return record.scalar("loss") if math.isnan(data) else data
+
+    def push(self, record: StepRecord) -> None:
+        """Takes in one logged point; a loss that is not finite changes nothing."""
+        loss, baseline = self.loss_of(record), record.scalar("baseline_loss")
+        if math.isfinite(baseline):
+            self.baseline = baseline
+        if not math.isfinite(loss):
+            return
+        self.points += 1
+        self.last = loss
+        self.highest = loss if self.points == 1 else max(self.highest, loss)
+        if self.points == 1:
+            self.first = self.smoothed = loss
+        if len(self._start) < START_POINTS:
+            self._start.append(loss)
+            median = _median(self._start)
+            # A loss that explodes at once is no yardstick, its first value is.
+            growth = self._t.loss_growth_early * abs(self.first)
+            self.initial = self.first if median - self.first > growth else median
+        self._latest.append(loss)
+        self.recent = _median(list(self._latest))
+        ceiling = self.smoothed + OUTLIER * max(abs(self.smoothed), abs(self.initial))
+        weight = max(1.0 / self.points, self._t.loss_smoothing)
+        self.smoothed += weight * (min(loss, ceiling) - self.smoothed)
+
+    @property
+    def known(self) -> bool:
+        """False where the training loop reports no loss."""
+        return self.points > 0
+
+    @property
+    def progress(self) -> bool:
+        """smoothed < 0.9 min(initial, baseline); True without a loss (no ground for a verdict).
+
+        A model that starts far below the baseline was trained before: the baseline alone counts.
+        """
+        if not self.known:
+            return True
+        reference = self.initial
+        if math.isfinite(self.baseline):
+            trained = self.initial < TRAINED * self.baseline
+            reference = self.baseline if trained else min(self.initial, self.baseline)
+        # The same as a factor of 0.9 for positive losses, and right for negative ones.
+        return self.smoothed < reference - (1.0 - self._t.progress) * abs(reference)
+
+    def exceeds(self, start_factor: float, baseline_factor: float, points: int) -> bool:
+        """Whether each of the latest ``points`` losses is factors above the start and the baseline.
+
+        At most ``RECENT_POINTS``; False with fewer losses than that.
+        """
+        if len(self._latest) < points:
+            return False
+        lowest = min(list(self._latest)[-points:])
+        above_start = lowest > self.initial + (start_factor - 1.0) * abs(self.initial)
+        if math.isnan(self.baseline):
+            return above_start
+        return above_start and lowest > baseline_factor * self.baseline
+
+
+def _median(values: list[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle]
+    return 0.5 * (ordered[middle - 1] + ordered[middle])

@@ -1,0 +1,104 @@
+"""From detections at single points to findings: opening, joining, healing.
+
+A condition must hold at ``hold_points`` logged points in a row to open a finding and fail at as
+many to heal it.  Severity, evidence and cause of a finding are those of its latest sick point, so
+they always belong together; a healed finding keeps the last ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tb_gradplugin.health.rule import Detection, Explanation
+from tb_gradplugin.health.thresholds import Thresholds
+
+
+@dataclasses.dataclass
+class Case:
+    """A finding in the making: what one set of layers suffers from since one step.
+
+    Attributes:
+        watched: bool [L], layers that keep it open.
+        shown: bool [L], layers that the finding names.
+        explanation: set by the judge from the latest sick point.
+    """
+
+    kind: str
+    watched: np.ndarray
+    shown: np.ndarray
+    since: int
+    last: int
+    severity: str
+    active: bool = True
+    well_points: int = 0
+    explanation: Explanation | None = None
+
+
+class Tracker:
+    """Cases of one kind over ``layers`` layers."""
+
+    def __init__(self, kind: str, layers: int, thresholds: Thresholds):
+        """``layers`` is their number."""
+        self.kind = kind
+        self.cases: list[Case] = []
+        self._t = thresholds
+        self._sick_points = np.zeros(layers, dtype=np.int64)
+        self._onset = np.zeros(layers, dtype=np.int64)
+        self._owned = np.zeros(layers, dtype=bool)
+
+    def update(
+        self, step: int, found: Detection | None, *, at_once: bool = False
+    ) -> tuple[list[Case], list[Case]]:
+        """Takes in one point; ``found`` None: nothing is sick.
+
+        Args:
+            step: of the point.
+            found: what the rule detected.
+            at_once: open without waiting for further points.
+
+        Returns:
+            cases opened (or open again), and all cases sick at this point, these included.
+        """
+        sick = np.zeros_like(self._owned) if found is None else found.sick
+        self._sick_points = np.where(sick, self._sick_points + 1, 0)
+        self._onset = np.where(self._sick_points == 1, step, self._onset)
+        touched = [case for case in self.cases if case.active and (case.watched & sick).any()]
+        for case in self.cases:
+            if case.active and not any(case is other for other in touched):
+                case.well_points += 1
+                if case.well_points >= self._t.hold_points:
+                    case.active = False
+                    self._owned &= ~case.watched
+        opened: list[Case] = []
+        if found is not None:
+            needed = 1 if at_once else self._t.hold_points
+            new = sick & ~self._owned & (self._sick_points >= needed)
+            if new.any():
+                shown = new if found.shown is None else new & found.shown
+                case, is_new = self._take_in(new, shown, found.severity)
+                opened = [case] if is_new else []
+                if not any(case is other for other in touched):
+                    touched.append(case)
+            for case in touched:
+                case.last, case.severity, case.well_points = step, found.severity, 0
+        return opened, touched
+
+    def _take_in(self, new: np.ndarray, shown: np.ndarray, severity: str) -> tuple[Case, bool]:
+        """Adds layers to the case of nearest onset, or opens one; True where that is news."""
+        since = int(self._onset[new].min())
+        self._owned |= new
+        for case in reversed(self.cases):
+            # A few layers more are the wobbling border of what is known already.
+            border = case.active and 2 * new.sum() <= case.watched.sum()
+            if border or since <= 2 * case.since + self._t.join_steps:
+                reopened = not case.active
+                case.active = True
+                case.watched = case.watched | new
+                case.shown = case.shown | shown
+                self._owned |= case.watched
+                return case, reopened
+        case = Case(self.kind, new, shown, since, since, severity)
+        self.cases.append(case)
+        return case, True

@@ -1,0 +1,132 @@
+"""Vanishing gradients: what reaches the first layers is too small for them to learn.
+
+Formula, defaults and known false alarms: ``docs/rules/vanishing.md``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tb_gradplugin.health import facts
+from tb_gradplugin.health.rule import Detection, Explanation, Rule, number, plural
+from tb_gradplugin.health.thresholds import Thresholds
+from tb_gradplugin.health.window import Window
+
+RULE = Rule(
+    "vanishing",
+    "Vanishing gradients",
+    "The sensitivity |g| |W| of the first layers is compared with that of the strongest layer "
+    "and with the loss, over the last 20 logged steps, and with whether the loss falls.",
+)
+
+MIN_POINTS = 3
+BORDER = 0.5
+"""Decades.  Shallow sigmoid networks start near 3 and may still take off: close to the limit..."""
+BORDER_TIME = 5
+"""...they are watched for this many times ``settle_step`` first."""
+PEAK_MARGIN = 1.0
+"""Decades: a layer that once had influence and lost it has converged, not vanished."""
+
+
+def detect(window: Window, t: Thresholds) -> Detection | None:
+    """A layer is sick if A = log10 S - max log10 S is low and so it is in all layers before it.
+
+    Without progress A < -3 suffices (-3.5 before step 100), or S below 1e-4 of the loss ever since
+    the start; with progress A < -4.  A layer behind one that gets its gradient is not cut off by
+    depth: it is gated (zero-initialised branches, LayerScale), and a gate opens by itself.
+    """
+    if window.step < t.settle_step or window.points < MIN_POINTS:
+        return None
+    sick = faded(window, t)
+    if not sick.any():
+        return None
+    return Detection(sick, "warning" if window.loss.progress else "critical")
+
+
+def faded(window: Window, t: Thresholds) -> np.ndarray:
+    """bool [L]: layers that the gradient does not reach, silent ones included where it fades out.
+
+    A layer whose gradient is exactly zero belongs here if the next layer with any gradient is
+    faded too (underflow), else to the rule ``dead``.
+    """
+    a = window.attenuation
+    if not np.isfinite(window.relative[window.judged]).any():
+        return np.zeros(len(a), dtype=bool)  # not one gradient is left: dead, not faded
+    progress = window.loss.progress
+    limit = t.attenuation_with_progress if progress else t.attenuation
+    if not progress and window.step < BORDER_TIME * t.settle_step:
+        limit += BORDER
+    weak = a < -limit
+    if not progress:
+        always = window.peak_influence < PEAK_MARGIN - t.influence
+        weak |= (window.influence < -t.influence) & always
+    reached = np.flatnonzero(~weak & ~np.isnan(a))
+    first = reached[0] if len(reached) else len(a)
+    sick = weak & window.judged & (np.arange(len(a)) < first)
+    silent = np.flatnonzero(sick & np.isneginf(a))
+    if len(silent):
+        audible = np.flatnonzero(np.isfinite(a) & window.judged)
+        after = np.searchsorted(audible, silent)
+        fades = np.zeros(len(silent), dtype=bool)
+        inside = after < len(audible)
+        fades[inside] = sick[audible[after[inside]]]
+        sick[silent[~fades]] = False
+    return sick
+
+
+def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
+    """Cause and numbers for the layers ``shown``."""
+    a = np.where(shown, window.attenuation, np.nan)
+    layers = [int(i) for i in window.layers[shown]]
+    structure, loss = window.structure, window.loss
+    measured = np.flatnonzero(np.isfinite(a))
+    # Where all of it underflowed, float32 itself bounds the attenuation from below.
+    worst = int(measured[np.argmin(a[measured])] if len(measured) else np.flatnonzero(shown)[0])
+    decades = -float(a[worst])
+    influence = -float(window.influence[worst])
+    slope = window.depth_slope()
+    judged = np.flatnonzero(window.judged & (window.norm > 0.0))
+    evidence = {
+        "attenuation_decades": decades,
+        "worst_layer": window.paths(np.arange(len(a)) == worst)[0],
+        "depth_slope_decades": slope,
+        "influence_decades": -influence,
+        "silent_layers": int(np.isneginf(a).sum()),
+        "first_layer_norm": float(window.norm[judged[0]]) if len(judged) else 0.0,
+        "last_layer_norm": float(window.norm[judged[-1]]) if len(judged) else 0.0,
+        "loss": loss.smoothed,
+        "baseline_loss": loss.baseline,
+        "learning_rate": window.learning_rate,
+    }
+    activation = facts.common_activation(structure, layers)
+    initialiser = facts.common_initialiser(structure, layers)
+    how_much = f"shrinks by {number(decades)} decades" if math.isfinite(decades) else "dies out"
+    if slope > 0.0:
+        how_much += f" ({number(slope)} a layer)"
+    how_much += f" on its way back to {evidence['worst_layer']}"
+    if not decades >= t.attenuation and math.isfinite(influence):
+        id_ = "influence"
+        why = (
+            f"No weight matters: even doubling the weights of {evidence['worst_layer']} would "
+            f"change the loss by less than 1 part in 10^{math.floor(influence)}"
+        )
+    elif facts.recurrent(structure, layers):
+        id_, why = "recurrent", f"The gradient {how_much}, through the steps of a recurrent layer"
+    elif activation in facts.SATURATING:
+        id_ = "saturating"
+        why = f"The gradient {how_much}: the activation {activation} weakens it in each layer"
+        if activation == "sigmoid":
+            why += " to a quarter at best"
+    elif initialiser and initialiser not in facts.SCALED_INITIALISERS:
+        id_ = "initialiser"
+        why = f"The gradient {how_much}: {initialiser} gave weights too small for the layers' width"
+    else:
+        id_ = "depth"
+        why = f"The gradient {how_much}, through {plural(int(window.judged.sum()), 'layer')}"
+    if loss.progress:
+        end = "the loss falls all the same, so these layers learn little."
+    else:
+        end = "the loss does not fall."
+    return Explanation(f"vanishing.{id_}", f"{why}; {end}", evidence)

@@ -1,0 +1,197 @@
+"""The TensorBoard plugin: the routes of ``http_api.md`` and the page's files."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tensorboard import errors, plugin_util
+from tensorboard.backend import http_util
+from tensorboard.data import provider
+from tensorboard.plugins import base_plugin
+from werkzeug import wrappers
+
+from tb_gradplugin import curves, logdir, metadata, reader, scales, sources, views
+from tb_gradplugin.health.judge import RULES
+from tb_gradplugin.structure import ModelStructure
+
+_log = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).parent / "static"
+_STATIC_FILES = {
+    "index.js": "text/javascript",
+    "THIRD_PARTY_LICENSES.txt": "text/plain",
+}
+"""All that is served; paths from requests are never joined to a directory."""
+
+_SCALAR_POINTS = 1000
+
+
+class _Statistics(NamedTuple):
+    key: tuple[Any, ...]
+    models: reader.Models
+    structure: ModelStructure
+    rows: reader.Rows
+    levels: scales.Levels
+
+
+class GradientsPlugin(base_plugin.TBPlugin):
+    """Serves the Gradients tab.
+
+    Args:
+        context: TensorBoard's; only its data provider and the name of the log directory are used.
+    """
+
+    plugin_name = metadata.PLUGIN_NAME
+
+    def __init__(self, context: base_plugin.TBContext):
+        """Remembers where data come from; reads nothing."""
+        super().__init__(context)
+        self._provider: Any = context.data_provider
+        self._kept: _Statistics | None = None
+        self._checker = logdir.Checker(context.logdir or "")
+
+    def is_active(self) -> bool:
+        """False: TensorBoard activates the tab itself when it meets ``data_plugin_names``."""
+        return False
+
+    def data_plugin_names(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Plugin names whose data this tab shows."""
+        return (metadata.PLUGIN_NAME, metadata.HISTOGRAM_PLUGIN_NAME)
+
+    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
+        """The page and the name of the tab."""
+        return base_plugin.FrontendMetadata(es_module_path="/static/index.js", tab_name="Gradients")
+
+    def get_plugin_apps(self) -> dict[str, Callable[..., Any]]:
+        """WSGI applications by route."""
+        return {
+            "/runs": _json_route(self.runs_impl),
+            "/run": _json_route(self.run_impl, "run"),
+            "/heatmap": _json_route(self.heatmap_impl, "run"),
+            "/scalars": _json_route(self.scalars_impl, "run"),
+            "/layer": _json_route(self.layer_impl, "run", "layer"),
+            "/problems": _json_route(self.problems_impl),
+            **{f"/static/{name}": _static_route(name) for name in _STATIC_FILES},
+        }
+
+    def runs_impl(self, ctx: Any, experiment: str) -> dict[str, Any]:
+        """All runs with their verdicts."""
+        start_times = {
+            run.run_name: run.start_time
+            for run in self._provider.list_runs(ctx, experiment_id=experiment)
+        }
+        found = sources.find_runs(self._provider, ctx, experiment)
+        for source in list(found.values())[:1]:
+            source.fetch_last([metadata.HEALTH_TAG], found.values())
+        return {
+            "runs": [
+                views.run_summary(name, reader.read_health(source), start_times.get(source.run))
+                for name, source in found.items()
+            ]
+        }
+
+    def run_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
+        """Verdict, findings and layers of one run."""
+        source = self._source(ctx, experiment, run)
+        source.check_tags()
+        source.fetch_last(sources.OWN_TAGS)
+        health, models = reader.read_health(source), reader.read_models(source, points=1)
+        paths = [v.path for v in models.latest.variables]
+        reader.read_statistics(source, models, paths, points=1)  # for its problems
+        return views.run(run, health, models.latest, RULES, source.problems)
+
+    def heatmap_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
+        """Layers x steps of one run."""
+        source = self._source(ctx, experiment, run)
+        data = self._statistics(experiment, source)
+        return views.heatmap(data.rows, data.levels, data.structure, reader.read_health(source))
+
+    def layer_impl(self, ctx: Any, experiment: str, run: str, layer: str) -> dict[str, Any]:
+        """Series and histograms of one layer."""
+        source = self._source(ctx, experiment, run)
+        data = self._statistics(experiment, source)
+        paths = [x.path for x in data.structure.layers]
+        if layer not in paths:
+            raise errors.NotFoundError(f"run {run!r} has no layer {layer!r}")
+        index = paths.index(layer)
+        own = [v.path for v in data.structure.variables if v.layer == index]
+        histograms = reader.read_histograms(source, data.models, own)
+        return views.layer(index, data.rows, data.levels, histograms, data.structure)
+
+    def scalars_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
+        """Loss, metrics and learning rate of one run and its siblings."""
+        source = self._source(ctx, experiment, run)
+        runs = [source.run, *curves.sibling_runs(source.run)]
+        found = self._provider.read_scalars(
+            ctx,
+            experiment_id=experiment,
+            plugin_name="scalars",
+            downsample=_SCALAR_POINTS,
+            run_tag_filter=provider.RunTagFilter(runs=runs),
+        )
+        return curves.curves(source.run, found, reader.read_training(source))
+
+    def problems_impl(self, ctx: Any, experiment: str) -> dict[str, Any]:
+        """Damaged or foreign files of the monitor's below a local log directory."""
+        return {"problems": self._checker.problems()}
+
+    def _source(self, ctx: Any, experiment: str, run: str) -> sources.ProviderSource:
+        found = sources.find_runs(self._provider, ctx, experiment, only=run)
+        if run not in found:
+            raise errors.NotFoundError(f"there is no run {run!r} with gradient data")
+        return found[run]
+
+    def _statistics(self, experiment: str, source: sources.ProviderSource) -> _Statistics:
+        """Of the whole run; the last answer is kept, for the clicks from layer to layer."""
+        key = (experiment, source.run, source.version)
+        kept = self._kept
+        if kept is None or kept.key != key:
+            models = reader.read_models(source)
+            structure = models.latest
+            rows = reader.read_statistics(source, models, [v.path for v in structure.variables])
+            kept = _Statistics(key, models, structure, rows, scales.levels(rows.values, structure))
+            self._kept = kept
+        return kept
+
+
+def _json_route(impl: Callable[..., dict[str, Any]], *parameters: str) -> Callable[..., Any]:
+    """Parses the request, calls ``impl`` and responds; errors become one sentence."""
+
+    @wrappers.Request.application
+    def serve(request: wrappers.Request) -> wrappers.Response:
+        missing = [name for name in parameters if not request.args.get(name)]
+        if missing:
+            return _sentence(request, f"The parameter `{missing[0]}` is missing.", 400)
+        ctx = plugin_util.context(request.environ)
+        experiment = plugin_util.experiment_id(request.environ)
+        try:
+            answer = impl(ctx, experiment, **{name: request.args[name] for name in parameters})
+            body = json.dumps(answer, allow_nan=False, separators=(",", ":"))
+        except errors.PublicError as e:
+            return _sentence(request, str(e), e.http_code)
+        except Exception:  # a fault of ours must not show as a traceback page
+            _log.exception("request for %s failed", request.path)
+            return _sentence(request, "Internal error; TensorBoard's log has the details.", 500)
+        return http_util.Respond(request, body, "application/json")
+
+    return serve
+
+
+def _static_route(name: str) -> Callable[..., Any]:
+    @wrappers.Request.application
+    def serve(request: wrappers.Request) -> wrappers.Response:
+        try:
+            content = (_STATIC / name).read_bytes()
+        except OSError:
+            return _sentence(request, f"{name} is not part of this installation.", 404)
+        return http_util.Respond(request, content, _STATIC_FILES[name])
+
+    return serve
+
+
+def _sentence(request: wrappers.Request, text: str, code: int) -> wrappers.Response:
+    return http_util.Respond(request, text, "text/plain", code=code)

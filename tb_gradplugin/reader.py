@@ -1,0 +1,224 @@
+"""Reads monitored runs from any source: decodes points and joins them to arrays over time.
+
+Whatever cannot be decoded becomes one line in the source's ``problems``, never an exception.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from tb_gradplugin import bins, metadata, summaries
+from tb_gradplugin.health.report import RunHealth
+from tb_gradplugin.sources import HISTOGRAM_POINTS, STATISTICS_POINTS, Point, Source, note
+from tb_gradplugin.structure import ModelStructure
+
+_T = TypeVar("_T")
+
+
+def _decoded(
+    source: Source, tag: str, points: Iterable[Point], decode: Callable[[np.ndarray], _T]
+) -> dict[int, tuple[float, _T]]:
+    """step -> (wall time, value) of what decodes; one problem line for the rest of a tag."""
+    out: dict[int, tuple[float, _T]] = {}
+    for p in points:
+        try:
+            out[p.step] = (p.wall_time, decode(p.numpy))
+        except summaries.DataError as e:
+            note(source.problems, f"{tag} {e}")
+    return out
+
+
+def read_health(source: Source) -> RunHealth | None:
+    """Health of the run after its last logged step, None without any; reads one point."""
+    points = source.read(metadata.HEALTH_TAG, points=1)[-1:]
+    found = _decoded(source, metadata.HEALTH_TAG, points, summaries.decode_health)
+    return next((health for _, health in found.values()), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Models:
+    """The structures of a run over time.
+
+    Attributes:
+        steps: step from which each structure holds, ascending.
+        structures: as many.
+    """
+
+    steps: tuple[int, ...]
+    structures: tuple[ModelStructure, ...]
+
+    @property
+    def latest(self) -> ModelStructure:
+        """The structure that answers are about; older data are mapped to it by path."""
+        return self.structures[-1] if self.structures else ModelStructure((), ())
+
+    def at(self, step: int) -> ModelStructure:
+        """The structure that holds at ``step``."""
+        return self.structures[max(bisect.bisect_right(self.steps, step) - 1, 0)]
+
+
+def read_models(source: Source, points: int = STATISTICS_POINTS) -> Models:
+    """All structures of the run; a run without any gets a line in ``problems``."""
+    read = source.read(metadata.MODEL_TAG, points=points)
+    found = _decoded(source, metadata.MODEL_TAG, read, summaries.decode_model)
+    if not found and not source.problems:
+        note(source.problems, "no model structure has been written: layers are unknown")
+    return Models(tuple(found), tuple(structure for _, structure in found.values()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Rows of some variables over time.
+
+    Attributes:
+        steps: int64 [T], ascending, unique.
+        wall_times: float64 [T], seconds.
+        values: [T, variables, columns].
+    """
+
+    steps: np.ndarray
+    wall_times: np.ndarray
+    values: np.ndarray
+
+
+def read_statistics(
+    source: Source, models: Models, paths: Sequence[str], points: int = STATISTICS_POINTS
+) -> Rows:
+    """Statistics of the variables ``paths``: float32 [T, len(paths), 10], NaN: not recorded."""
+    columns = len(metadata.STATISTICS_COLUMNS)
+    empty = np.full((len(paths), columns), np.nan, np.float32)
+    tag, decode = metadata.STATISTICS_TAG, summaries.decode_statistics
+    return _read_rows(source, models, paths, empty, tag, decode, points)
+
+
+def read_histograms(source: Source, models: Models, paths: Sequence[str]) -> Rows:
+    """Histograms of the variables ``paths``: uint16 [T, len(paths), 200], zeros: not recorded."""
+    empty = np.zeros((len(paths), bins.BINS), np.uint16)
+    tag, decode = metadata.HISTOGRAMS_TAG, summaries.decode_histograms
+    return _read_rows(source, models, paths, empty, tag, decode, HISTOGRAM_POINTS)
+
+
+def _read_rows(
+    source: Source,
+    models: Models,
+    paths: Sequence[str],
+    empty: np.ndarray,
+    tag: str,
+    decode: Callable[[np.ndarray], np.ndarray],
+    points: int,
+) -> Rows:
+    """Joins the blocks that hold ``paths``; keeps the steps for which all of them are there.
+
+    A block read is one tag of at most 512 variables, so that no reply of the data server is large.
+    """
+    plans = {id(s): _Plan(s, paths) for s in models.structures}
+    needed = sorted({block for plan in plans.values() for block in plan.blocks})
+    blocks = {
+        b: _decoded(source, metadata.block_tag(tag, b), source.read(tag, b, points), decode)
+        for b in needed
+    }
+    complete = []
+    for step in sorted({step for found in blocks.values() for step in found}):
+        plan = plans[id(models.at(step))]
+        parts = [blocks[b].get(step) for b in plan.blocks]
+        if parts and all(
+            part is not None and _fits(source, part[1], metadata.block_tag(tag, b), step, count)
+            for part, (b, (_, _, count)) in zip(parts, plan.blocks.items(), strict=True)
+        ):
+            complete.append((step, plan, parts))
+    values = np.empty((len(complete), *empty.shape), empty.dtype)
+    values[:] = empty
+    for row, (_, plan, parts) in zip(values, complete, strict=True):
+        for part, (rows, targets, _) in zip(parts, plan.blocks.values(), strict=True):
+            row[targets] = part[1][rows]
+    return Rows(
+        np.array([step for step, _, _ in complete], np.int64),
+        np.array([parts[0][0] for _, _, parts in complete], np.float64),
+        values,
+    )
+
+
+def _fits(source: Source, part: np.ndarray, tag: str, step: int, count: int) -> bool:
+    if len(part) != count:
+        line = f"{tag} holds {len(part)} variables at step {step} where the model has {count}"
+        note(source.problems, line)
+    return len(part) == count
+
+
+class _Plan:
+    """Where the rows of ``paths`` lie in the blocks of a structure.
+
+    ``blocks``: block -> (rows in the block, rows of the result, variables in the block).
+    """
+
+    def __init__(self, structure: ModelStructure, paths: Sequence[str]):
+        size = metadata.BLOCK_SIZE
+        row_of = {v.path: row for row, v in enumerate(structure.variables)}
+        found = [(row_of[path], target) for target, path in enumerate(paths) if path in row_of]
+        self.blocks = {}
+        for block in sorted({row // size for row, _ in found}):
+            inside = [(row - block * size, t) for row, t in found if row // size == block]
+            rows, targets = np.array(inside).T
+            count = min(size, len(structure.variables) - block * size)
+            self.blocks[block] = (rows, targets, count)
+
+
+def read_training(source: Source) -> Rows:
+    """Training columns of every logged step: float64 [T, 7]."""
+    points = source.read(metadata.TRAINING_TAG)
+    found = _decoded(source, metadata.TRAINING_TAG, points, summaries.decode_training)
+    return Rows(
+        np.array(list(found), np.int64),
+        np.array([wall_time for wall_time, _ in found.values()], np.float64),
+        np.array([row for _, row in found.values()]).reshape(-1, len(metadata.TRAINING_COLUMNS)),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunData:
+    """Everything logged of a run but its histograms.
+
+    Attributes:
+        name: as the dashboard shows it.
+        structure: the latest; rows of other structures are mapped to it by variable path.
+        steps: int64 [T], ascending, unique.
+        wall_times: float64 [T], seconds.
+        statistics: float32 [T, V, 10], columns ``metadata.STATISTICS_COLUMNS``.
+        training: float64 [T, 7], columns ``metadata.TRAINING_COLUMNS``.
+        health: after the last logged step, or None.
+        problems: one sentence each on what could not be read.
+    """
+
+    name: str
+    structure: ModelStructure
+    steps: np.ndarray
+    wall_times: np.ndarray
+    statistics: np.ndarray
+    training: np.ndarray
+    health: RunHealth | None
+    problems: list[str]
+
+
+def read_run(source: Source, name: str) -> RunData:
+    """Reads a run from either source."""
+    models = read_models(source)
+    rows = read_statistics(source, models, [v.path for v in models.latest.variables])
+    found = read_training(source)
+    training = np.full((len(rows.steps), len(metadata.TRAINING_COLUMNS)), np.nan)
+    _, here, there = np.intersect1d(rows.steps, found.steps, return_indices=True)
+    training[here] = found.values[there]
+    return RunData(
+        name=name,
+        structure=models.latest,
+        steps=rows.steps,
+        wall_times=rows.wall_times,
+        statistics=rows.values,
+        training=training,
+        health=read_health(source),
+        problems=source.problems,
+    )

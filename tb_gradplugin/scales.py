@@ -1,0 +1,186 @@
+"""From statistics to what the heatmap shows: one level per layer and step, in decades.
+
+Negative levels say how far a layer's sensitivity lies below the most sensitive one of the same
+step (attenuation), positive ones how far a layer's gradient has grown since its start; the health
+rules look at the same quantities.  All functions are pure NumPy over whole runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tb_gradplugin import metadata
+from tb_gradplugin.structure import JUDGED_ROLES, ModelStructure
+
+BASELINE_STEPS = 20
+"""Logged steps at the start of a run that a layer's growth is relative to."""
+GROWTH_DEAD_BAND = 0.7
+"""Decades; growth below it is drift and does not hide attenuation."""
+LIMIT = 4.0
+"""Decades at which levels are clipped."""
+
+NOT_RECORDED, NONFINITE, ZERO = 0, 1, 2
+"""Codes with a meaning of their own; all others are levels."""
+CODES_PER_DECADE = 31
+CODE_OF_ZERO = 131
+
+_COLUMN = {name: i for i, name in enumerate(metadata.STATISTICS_COLUMNS)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Levels:
+    """What the heatmap shows of a run.
+
+    Attributes:
+        layers: indices into the structure's layers of the rows: those with a trained variable.
+        level: float64 [T, rows], decades within +-``LIMIT``; NaN: no level, see ``special``.
+        special: uint8 [T, rows], ``NOT_RECORDED``, ``NONFINITE`` or ``ZERO`` where ``level`` is
+            NaN, 255 elsewhere.
+    """
+
+    layers: list[int]
+    level: np.ndarray
+    special: np.ndarray
+
+
+def column(statistics: np.ndarray, name: str) -> np.ndarray:
+    """Column ``name`` of statistics [..., 10] as float64 [...]."""
+    return statistics[..., _COLUMN[name]].astype(np.float64)
+
+
+def max_abs(statistics: np.ndarray) -> np.ndarray:
+    """Largest finite \\|g\\|: max(\\|min\\|, \\|max\\|)."""
+    return np.maximum(np.abs(column(statistics, "min")), np.abs(column(statistics, "max")))
+
+
+def gradient_norm(statistics: np.ndarray) -> np.ndarray:
+    """L2 norm of the finite elements; never below max \\|g\\|, which its squares may underflow."""
+    norm, largest = column(statistics, "norm"), max_abs(statistics)
+    norm = np.where(np.isinf(norm), largest, norm)  # the squares overflowed float32
+    return np.where(largest > norm, largest, norm)
+
+
+def layer_norm(norm: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
+    """sqrt of the sum of squares over the variables of each layer.
+
+    Args:
+        norm: [T, V], NaN where a variable got no gradient.
+        groups: per layer the indices of its variables.
+
+    Returns:
+        [T, len(groups)], NaN where no variable got a gradient.
+    """
+    recorded = ~np.isnan(norm)
+    squares = _reduce(np.add, np.where(recorded, norm, 0.0) ** 2, groups)
+    return np.where(_reduce(np.logical_or, recorded, groups), np.sqrt(squares), np.nan)
+
+
+def attenuation(norm: np.ndarray, weight_norm: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """A = log10 S - max over judged variables of log10 S, with the sensitivity S = \\|g\\| \\|W\\|.
+
+    Args:
+        norm: [T, V].
+        weight_norm: [T, V].
+        judged: bool [V].
+
+    Returns:
+        [T, V], at most 0; NaN for variables not judged, not recorded or with S = 0.
+    """
+    out = np.full(norm.shape, np.nan)
+    with np.errstate(invalid="ignore"):  # 0 * inf
+        sensitivity = norm[:, judged] * weight_norm[:, judged]
+    usable = np.isfinite(sensitivity) & (sensitivity > 0)
+    log = np.log10(np.where(usable, sensitivity, 1.0))
+    top = np.max(np.where(usable, log, -np.inf), axis=1, keepdims=True, initial=-np.inf)
+    out[:, judged] = np.where(usable, log - np.where(np.isfinite(top), top, 0.0), np.nan)
+    return out
+
+
+def growth(norm: np.ndarray) -> np.ndarray:
+    """log10 norm - median of log10 norm over the first ``BASELINE_STEPS`` logged steps.
+
+    Args:
+        norm: layer norms [T, L].
+
+    Returns:
+        [T, L]; NaN where the norm is zero or not recorded, 0 for layers without a baseline.
+    """
+    usable = np.isfinite(norm) & (norm > 0)
+    log = np.where(usable, np.log10(np.where(usable, norm, 1.0)), np.nan)
+    start = log[:BASELINE_STEPS]
+    has_baseline = np.isfinite(start).any(axis=0)
+    baseline = np.nanmedian(np.where(has_baseline, start, 0.0), axis=0) if len(start) else 0.0
+    return np.where(has_baseline | ~usable, log - baseline, 0.0)
+
+
+def levels(statistics: np.ndarray, structure: ModelStructure) -> Levels:
+    """Level of every layer with trained variables at every step.
+
+    ``growth`` where it exceeds ``GROWTH_DEAD_BAND``, else the smallest ``attenuation`` of the
+    layer's judged variables (0 for a layer without any), clipped to +-``LIMIT``.  A layer is
+    ``ZERO`` where the gradient of all its judged variables is exactly zero, whatever a bias gets.
+
+    Args:
+        statistics: float32 [T, V, 10], NaN rows: not recorded.
+        structure: with V variables.
+    """
+    owner = np.array([v.layer for v in structure.variables], np.int64)
+    layers = sorted(set(owner.tolist()))
+    groups = [np.flatnonzero(owner == layer) for layer in layers]
+    judged = np.array([v.role in JUDGED_ROLES for v in structure.variables], bool)
+    norm = gradient_norm(statistics)
+    per_layer = layer_norm(norm, groups)
+    a = attenuation(norm, column(statistics, "weight_norm"), judged)
+    lowest = _reduce(np.minimum, np.where(np.isnan(a), 0.0, a), groups)
+    grown = growth(per_layer)
+    level = np.where(grown > GROWTH_DEAD_BAND, grown, lowest)
+    bad = (column(statistics, "nan_count") > 0) | (column(statistics, "inf_count") > 0)
+    special = np.full(level.shape, 255, np.uint8)
+    deciding = [g[judged[g]] if judged[g].any() else g for g in groups]
+    special[(per_layer == 0) | (layer_norm(norm, deciding) == 0)] = ZERO
+    special[np.isnan(per_layer)] = NOT_RECORDED
+    special[_reduce(np.logical_or, bad, groups)] = NONFINITE
+    level = np.where(special == 255, np.clip(level, -LIMIT, LIMIT), np.nan)
+    return Levels(layers, level, special)
+
+
+def quantise(found: Levels) -> np.ndarray:
+    """uint8 codes [T, rows]: a special code, or round(level * 31 + 131) in 7..255."""
+    level = np.where(np.isnan(found.level), 0.0, found.level)
+    codes = np.round(level * CODES_PER_DECADE + CODE_OF_ZERO).astype(np.uint8)
+    return np.where(found.special == 255, codes, found.special).astype(np.uint8)
+
+
+def bucket(codes: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Merges neighbouring steps so that at most ``columns`` remain.
+
+    A bucket keeps each row's most extreme code: NONFINITE before ZERO before the level furthest
+    from 0 before NOT_RECORDED.
+
+    Args:
+        codes: uint8 [T, rows].
+        columns: positive.
+
+    Returns:
+        indices of each bucket's first step, and codes uint8 [min(T, columns), rows].
+    """
+    count = len(codes)
+    if count <= columns:
+        return np.arange(count), codes
+    starts = np.arange(columns) * count // columns
+    rank = np.abs(codes.astype(np.int32) - CODE_OF_ZERO)
+    rank[codes == ZERO] = 1000
+    rank[codes == NONFINITE] = 1001
+    rank[codes == NOT_RECORDED] = -1
+    best = np.maximum.reduceat(rank * 256 + codes, starts, axis=0)
+    return starts, (best & 255).astype(np.uint8)
+
+
+def _reduce(ufunc: np.ufunc, values: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
+    """``ufunc`` over the columns of each group: [T, V] -> [T, len(groups)]; no group is empty."""
+    if not groups:
+        return np.empty((len(values), 0), values.dtype)
+    starts = np.cumsum([0, *(len(g) for g in groups[:-1])])
+    return ufunc.reduceat(values[:, np.concatenate(groups)], starts, axis=1)

@@ -1,0 +1,243 @@
+"""Encodes records as TensorBoard summaries and decodes what a reader finds under their tags.
+
+``docs/data_format.md`` describes the format.  Tensors are built as protobuf messages directly.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# (TensorBoard's generated protobuf modules carry no types.)
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
+from tensorboard.plugins.histogram import metadata as histogram_metadata
+from tensorboard.plugins.scalar import metadata as scalar_metadata
+
+from tb_gradplugin import bins, metadata
+from tb_gradplugin.health.report import RunHealth
+from tb_gradplugin.records import StepRecord
+from tb_gradplugin.structure import ModelStructure
+
+_DTYPES = {
+    "float32": types_pb2.DT_FLOAT,
+    "float64": types_pb2.DT_DOUBLE,
+    "uint16": types_pb2.DT_UINT16,
+}
+
+
+class DataError(ValueError):
+    """Data under one of our tags is not what the format says; the message is one sentence."""
+
+
+# Encoding
+
+
+def _tensor(array: np.ndarray, dtype: str) -> tensor_pb2.TensorProto:
+    array = np.asarray(array, dtype=np.dtype(dtype).newbyteorder("<"))
+    return tensor_pb2.TensorProto(
+        dtype=_DTYPES[dtype],
+        tensor_shape=tensor_shape_pb2.TensorShapeProto(
+            dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=n) for n in array.shape]
+        ),
+        tensor_content=array.tobytes(),
+    )
+
+
+def _text(text: str) -> tensor_pb2.TensorProto:
+    return tensor_pb2.TensorProto(
+        dtype=types_pb2.DT_STRING,
+        tensor_shape=tensor_shape_pb2.TensorShapeProto(),
+        string_val=[text.encode("utf-8", "replace")],
+    )
+
+
+def _value(
+    tag: str, tensor: tensor_pb2.TensorProto, plugin: str = metadata.PLUGIN_NAME
+) -> summary_pb2.Summary.Value:
+    return summary_pb2.Summary.Value(
+        tag=tag,
+        tensor=tensor,
+        metadata=summary_pb2.SummaryMetadata(
+            data_class=summary_pb2.DATA_CLASS_TENSOR,
+            plugin_data=summary_pb2.SummaryMetadata.PluginData(
+                plugin_name=plugin,
+                content=json.dumps({"schema": metadata.SCHEMA_VERSION}).encode("ascii"),
+            ),
+        ),
+    )
+
+
+def _blocks(tag: str, rows: np.ndarray, dtype: str, plugin: str) -> list[summary_pb2.Summary.Value]:
+    starts = range(0, max(len(rows), 1), metadata.BLOCK_SIZE)  # also an empty tensor is written
+    return [
+        _value(
+            metadata.block_tag(tag, block),
+            _tensor(rows[start : start + metadata.BLOCK_SIZE], dtype),
+            plugin,
+        )
+        for block, start in enumerate(starts)
+    ]
+
+
+def step_event(record: StepRecord, health: RunHealth) -> event_pb2.Event:
+    """One logged step: statistics, training scalars, health so far, histograms when present."""
+    values = _blocks(metadata.STATISTICS_TAG, record.statistics, "float32", metadata.PLUGIN_NAME)
+    values.append(_value(metadata.TRAINING_TAG, _tensor(record.training, "float64")))
+    values.append(_value(metadata.HEALTH_TAG, _text(json.dumps(health.to_dict()))))
+    if record.histograms is not None:
+        values += _blocks(
+            metadata.HISTOGRAMS_TAG, record.histograms, "uint16", metadata.HISTOGRAM_PLUGIN_NAME
+        )
+    return event_pb2.Event(
+        step=record.step,
+        wall_time=record.wall_time,
+        summary=summary_pb2.Summary(value=values),
+    )
+
+
+def model_event(structure: ModelStructure, step: int, wall_time: float) -> event_pb2.Event:
+    """The structure that holds from ``step`` on."""
+    value = _value(metadata.MODEL_TAG, _text(structure.to_json()))
+    return event_pb2.Event(
+        step=step, wall_time=wall_time, summary=summary_pb2.Summary(value=[value])
+    )
+
+
+def session_start_event(step: int, wall_time: float) -> event_pb2.Event:
+    """Start of a fit whose first step is ``step``: older points from there on are void."""
+    log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+    return event_pb2.Event(step=step, wall_time=wall_time, session_log=log)
+
+
+def scalar_value(tag: str, value: float) -> summary_pb2.Summary.Value:
+    """A float32 scalar for TensorBoard's own Scalars tab."""
+    meta = scalar_metadata.create_summary_metadata(display_name="", description="")
+    meta.data_class = summary_pb2.DATA_CLASS_SCALAR
+    return summary_pb2.Summary.Value(
+        tag=tag, metadata=meta, tensor=_tensor(np.asarray(value), "float32")
+    )
+
+
+def stock_histogram_value(tag: str, buckets: np.ndarray) -> summary_pb2.Summary.Value:
+    """A histogram for TensorBoard's own Histograms and Distributions tabs.
+
+    Args:
+        tag: name of the time series.
+        buckets: [k, 3], rows of (left edge, right edge, count).
+    """
+    buckets = np.asarray(buckets)
+    if buckets.ndim != 2 or buckets.shape[1] != 3:
+        raise ValueError(f"`buckets` (of shape {buckets.shape}) must have the shape [k, 3]")
+    meta = histogram_metadata.create_summary_metadata(display_name="", description="")
+    meta.data_class = summary_pb2.DATA_CLASS_TENSOR
+    return summary_pb2.Summary.Value(tag=tag, metadata=meta, tensor=_tensor(buckets, "float64"))
+
+
+# Decoding
+
+
+def check_schema(content: bytes) -> None:
+    """Checks the plugin content of a tag's metadata.
+
+    Raises:
+        DataError: it is not ours, or written by a newer version.
+    """
+    try:
+        schema = json.loads(content)["schema"]
+    except (ValueError, TypeError, KeyError, IndexError):
+        schema = None
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise DataError("was not written by this plugin")
+    if schema > metadata.SCHEMA_VERSION:
+        raise DataError(
+            f"was written by a newer version (schema {schema}, this one reads up to "
+            f"{metadata.SCHEMA_VERSION}); update tb-gradplugin"
+        )
+
+
+def _checked(array: np.ndarray, dtype: str, columns: int, rank: int) -> np.ndarray:
+    if array.dtype != dtype or array.ndim != rank or array.shape[-1] != columns:
+        wanted = "[variables, " * (rank == 2) + "[" * (rank == 1) + f"{columns}]"
+        raise DataError(
+            f"holds {array.dtype}{list(array.shape)} where {dtype} {wanted} was expected"
+        )
+    return array
+
+
+def decode_statistics(array: np.ndarray) -> np.ndarray:
+    """float32 [variables of the block, 10], unchanged; DataError if it is something else."""
+    return _checked(array, "float32", len(metadata.STATISTICS_COLUMNS), 2)
+
+
+def decode_histograms(array: np.ndarray) -> np.ndarray:
+    """uint16 [variables of the block, 200], unchanged; DataError if it is something else."""
+    return _checked(array, "uint16", bins.BINS, 2)
+
+
+def decode_training(array: np.ndarray) -> np.ndarray:
+    """float64 [7], unchanged; DataError if it is something else."""
+    return _checked(array, "float64", len(metadata.TRAINING_COLUMNS), 1)
+
+
+def _decode_text(array: np.ndarray) -> str:
+    item = array.item() if array.ndim == 0 else None
+    if not isinstance(item, bytes):
+        raise DataError(f"holds {array.dtype}{list(array.shape)} where a string was expected")
+    return item.decode("utf-8", "replace")
+
+
+def decode_health(array: np.ndarray) -> RunHealth:
+    """Health from the string scalar; DataError if it is something else."""
+    text = _decode_text(array)
+    try:
+        health = RunHealth.from_dict(json.loads(text))
+        _check_health(health)
+    except (ValueError, TypeError, KeyError, AttributeError) as e:
+        raise DataError(f"does not hold the health of a run: {e!r}") from e
+    return health
+
+
+def _check_health(health: RunHealth) -> None:
+    for step in (health.first_step, health.last_step):
+        _expect(step, int, type(None))
+    _expect(health.logged, int)
+    for f in health.findings:
+        for text in (f.kind, f.severity, f.cause, *f.layers):
+            _expect(text, str)
+        for remedy in f.remedies:
+            for text in (remedy.title, remedy.why, remedy.snippet):
+                _expect(text, str)
+        _expect(f.since_step, int)
+        _expect(f.last_step, int)
+        _expect(f.active, bool)
+        _expect(f.evidence, dict)
+
+
+def _expect(value: Any, *types: type) -> None:
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise TypeError(f"unexpected {value!r}")
+
+
+def decode_model(array: np.ndarray) -> ModelStructure:
+    """Structure from the string scalar; DataError if it is something else."""
+    text = _decode_text(array)
+    try:
+        structure = ModelStructure.from_json(text)
+        for layer in structure.layers:
+            _expect(layer.path, str)
+            _expect(layer.type, str)
+            _expect(layer.parameters, int)
+        for variable in structure.variables:
+            _expect(variable.path, str)
+            _expect(variable.role, str)
+            _expect(variable.layer, int)
+            for n in variable.shape:
+                _expect(n, int)
+            if not 0 <= variable.layer < len(structure.layers):
+                raise ValueError(f"no layer {variable.layer}")
+    except (ValueError, TypeError) as e:
+        raise DataError(f"does not hold a model's structure: {e}") from e
+    return structure

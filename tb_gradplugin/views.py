@@ -1,0 +1,203 @@
+"""What the routes answer (``http_api.md``), as plain JSON, from what the reader found."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tb_gradplugin import bins, metadata, reader, scales
+from tb_gradplugin.health.report import RunHealth
+from tb_gradplugin.structure import ModelStructure
+
+MAX_COLUMNS = 1000
+
+
+def strict(value: Any) -> Any:
+    """``value`` with None for every float that JSON cannot express, at any depth."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: strict(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(v) for v in value]
+    return value
+
+
+def numbers(values: np.ndarray) -> list[float | None]:
+    """Six significant digits each; None where not finite."""
+    return [float(f"{x:.6g}") if math.isfinite(x) else None for x in values.tolist()]
+
+
+def times(values: np.ndarray) -> list[float]:
+    """Wall times to the millisecond."""
+    return np.round(values, 3).tolist()
+
+
+def run_summary(name: str, health: RunHealth | None, start_time: float | None) -> dict[str, Any]:
+    """One entry of ``runs``."""
+    health = health or RunHealth()
+    report = health.to_dict()
+    sick = {layer for f in health.findings if f.active for layer in f.layers}
+    return {
+        "name": name,
+        "verdict": report["verdict"],
+        "kinds": report["kinds"],
+        "steps": report["steps"],
+        "sick_layers": len(sick),
+        "start_time": strict(float(start_time)) if start_time else None,
+    }
+
+
+def run(
+    name: str,
+    health: RunHealth | None,
+    structure: ModelStructure,
+    rules: Iterable[tuple[str, str, str]],
+    problems: list[str],
+) -> dict[str, Any]:
+    """The answer of ``run``; ``rules`` are (kind, title, checks)."""
+    recorded = {v.layer for v in structure.variables}
+    return {
+        "name": name,
+        **strict((health or RunHealth()).to_dict()),
+        "model": {
+            "name": structure.model,
+            "optimizer": structure.optimizer,
+            "loss": structure.loss,
+            "backend": structure.backend,
+        },
+        "layers": [
+            {
+                "path": layer.path,
+                "type": layer.type,
+                "activation": layer.activation,
+                "initializer": layer.initializer,
+                "trainable": layer.trainable,
+                "parameters": layer.parameters,
+                "recorded": i in recorded,
+            }
+            for i, layer in enumerate(structure.layers)
+        ],
+        "rules": [
+            {"kind": kind, "title": title, "checks": checks} for kind, title, checks in rules
+        ],
+        "problems": problems,
+    }
+
+
+def heatmap(
+    rows: reader.Rows, levels: scales.Levels, structure: ModelStructure, health: RunHealth | None
+) -> dict[str, Any]:
+    """The answer of ``heatmap``; ``rows`` are the statistics of all variables."""
+    columns, codes = scales.bucket(scales.quantise(levels), MAX_COLUMNS)
+    paths = [structure.layers[i].path for i in levels.layers]
+    row_of = {path: row for row, path in enumerate(paths)}
+    return {
+        "steps": rows.steps[columns].tolist(),
+        "wall_times": times(rows.wall_times[columns]),
+        "layers": paths,
+        "codes": base64.b64encode(np.ascontiguousarray(codes.T).tobytes()).decode("ascii"),
+        "sick": [
+            [row_of[path], f.kind, f.since_step, f.last_step, f.active]
+            for f in (health.findings if health else ())
+            for path in f.layers
+            if path in row_of
+        ],
+    }
+
+
+def layer(
+    index: int,
+    rows: reader.Rows,
+    levels: scales.Levels,
+    histograms: reader.Rows,
+    structure: ModelStructure,
+) -> dict[str, Any]:
+    """The answer of ``layer``.
+
+    Args:
+        index: of the layer.
+        rows: statistics of all variables.
+        levels: of all layers.
+        histograms: of the layer's variables.
+        structure: of the model.
+    """
+    own = structure.rows_of_layer(index)
+    level = np.full(len(rows.steps), np.nan)
+    if index in levels.layers:
+        level = levels.level[:, levels.layers.index(index)]
+    return {
+        "layer": structure.layers[index].path,
+        "steps": rows.steps.tolist(),
+        "wall_times": times(rows.wall_times),
+        "variables": [
+            {
+                "path": structure.variables[i].path,
+                "role": structure.variables[i].role,
+                "shape": list(structure.variables[i].shape),
+                **_series(rows.values[:, i], structure.variables[i].size),
+            }
+            for i in own
+        ],
+        "level": numbers(level),
+        "histograms": _histograms(histograms, [structure.variables[i].path for i in own]),
+    }
+
+
+def _series(statistics: np.ndarray, size: int) -> dict[str, list[float | None]]:
+    """Series of one variable from its statistics [T, 10]."""
+    column = {name: scales.column(statistics, name) for name in metadata.STATISTICS_COLUMNS}
+    norm = scales.gradient_norm(statistics)
+    finite = size - column["nan_count"] - column["inf_count"]
+    weight = column["weight_norm"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        column["rms"] = np.where(finite > 0, norm / np.sqrt(np.maximum(finite, 1)), np.nan)
+        column["update_ratio"] = np.where(weight != 0, column["update_norm"] / weight, np.nan)
+    column["norm"] = norm
+    column["max_abs"] = scales.max_abs(statistics)
+    return {
+        name: numbers(column[name])
+        for name in (
+            "norm",
+            "rms",
+            "mean",
+            "std",
+            "max_abs",
+            "zero_fraction",
+            "nan_count",
+            "inf_count",
+            "weight_norm",
+            "update_norm",
+            "update_ratio",
+        )
+    }
+
+
+def _histograms(rows: reader.Rows, paths: Sequence[str]) -> dict[str, Any]:
+    values = rows.values.astype(np.float64)
+    total = values.sum(axis=-1, keepdims=True)
+    # Stored shares are rounded and at least 1 / 65535 each: divided by their sum they add up.
+    shares = np.round(values / np.where(total > 0, total, 1), 6)
+    negative, positive = shares[..., : bins.OCTAVES], shares[..., bins.OCTAVES : bins.ZERO]
+    used = np.flatnonzero((negative + positive).any(axis=(0, 1)))
+    low, high = (used[0], used[-1] + 1) if len(used) else (0, 0)
+    infinite = shares[..., bins.POSITIVE_INF] + shares[..., bins.NEGATIVE_INF]
+    return {
+        "steps": rows.steps.tolist(),
+        "log10_edges": np.round(bins.LOG10_EDGES[low : high + 1], 6).tolist(),
+        "variables": [
+            {
+                "path": path,
+                "negative": negative[:, i, low:high].tolist(),
+                "positive": positive[:, i, low:high].tolist(),
+                "zero": shares[:, i, bins.ZERO].tolist(),
+                "nan": shares[:, i, bins.NAN].tolist(),
+                "inf": infinite[:, i].tolist(),
+            }
+            for i, path in enumerate(paths)
+        ],
+    }

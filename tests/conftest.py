@@ -1,0 +1,80 @@
+"""Shared fixtures: the demo's runs, trained once, and a real TensorBoard over a log directory."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+REPO = pathlib.Path(__file__).parents[1]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """Where everything is installed, a skipped test is a failure (`.ci/run` sets this)."""
+    report = (yield).get_result()
+    if report.skipped and os.environ.get("TB_GRADPLUGIN_REQUIRE_ALL"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory) -> tuple[str, str]:
+    """(log directory, what was printed) of `tb-gradients demo`, trained once for all tests."""
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("sklearn")
+    directory = str(tmp_path_factory.mktemp("demo") / "logs")
+    done = subprocess.run(
+        [sys.executable, "-c", "from tb_gradplugin.cli import main; main()", "demo", directory],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return directory, done.stdout + done.stderr
+
+
+class TensorBoard:
+    """A running TensorBoard: its address and what it logged."""
+
+    def __init__(self, url: str, log: pathlib.Path):
+        self.url, self._log = url, log
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+
+@contextlib.contextmanager
+def tensorboard(logdir: str, log: pathlib.Path, *arguments: str) -> Iterator[TensorBoard]:
+    """Starts the real thing on a free port and waits until it answers."""
+    names = [e.name for e in importlib.metadata.entry_points(group="tensorboard_plugins")]
+    if "gradients" not in names:
+        pytest.skip("the package is not installed here: TensorBoard cannot find the plugin")
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--port", "0"]
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [*command, *arguments], cwd=REPO, stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while not (found := re.search(r"http://\S+?:\d+/\S*", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        url = found.group(0)
+        with urllib.request.urlopen(url, timeout=30):
+            pass
+        yield TensorBoard(url, log)
+    finally:
+        process.terminate()
+        process.wait(30)

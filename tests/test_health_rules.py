@@ -1,0 +1,631 @@
+"""Each rule, its hysteresis and its documented false alarms, on synthetic series.
+
+``Series`` writes records straight from the numbers a test is about; a healthy default learns.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+import math
+import time
+
+import numpy as np
+import pytest
+
+from tb_gradplugin.health.judge import RULES, Judge, judge_run
+from tb_gradplugin.health.report import KINDS, RunHealth
+from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
+from tb_gradplugin.records import StepRecord
+from tb_gradplugin.structure import Layer, ModelStructure, Variable
+
+COLUMN = {name: i for i, name in enumerate(STATISTICS_COLUMNS)}
+
+
+def chain(layers: int, activation: str = "relu", **more) -> ModelStructure:
+    """Dense layers, each with a kernel and a bias."""
+    return ModelStructure(
+        tuple(Layer(f"d{i}", "Dense", activation, "GlorotUniform") for i in range(layers)),
+        tuple(
+            Variable(f"d{i}/{role}", i, role, (8, 8) if role == "kernel" else (8,))
+            for i in range(layers)
+            for role in ("kernel", "bias")
+        ),
+        **{"model": "m", "optimizer": "Adam", "loss": "mse", "backend": "tensorflow", **more},
+    )
+
+
+def point(
+    structure: ModelStructure,
+    step: int,
+    *,
+    norm=1.0,
+    weight=1.0,
+    update=1e-3,
+    loss=1.0,
+    baseline=1.0,
+    skipped=0.0,
+) -> StepRecord:
+    """A record; ``norm``, ``weight`` and ``update`` are numbers or one value a layer."""
+    n = len(structure.variables)
+    layer = [v.layer for v in structure.variables]
+    spread = lambda x: np.broadcast_to(np.asarray(x, float), len(structure.layers))[layer]  # noqa: E731
+    table = np.zeros((n, len(STATISTICS_COLUMNS)))
+    table[:, COLUMN["norm"]] = spread(norm)
+    table[:, COLUMN["zero_fraction"]] = spread(norm) == 0
+    table[:, COLUMN["weight_norm"]] = spread(weight)
+    table[:, COLUMN["update_norm"]] = spread(update)
+    row_of_nan = np.isnan(spread(norm))
+    table[row_of_nan] = np.nan
+    values = {"loss": loss, "data_loss": loss, "baseline_loss": baseline, "learning_rate": 1e-3}
+    values |= {"loss_scale": 1.0, "clip_ratio": 1.0, "skipped": skipped}
+    training = np.array([values[name] for name in TRAINING_COLUMNS])
+    return StepRecord(step, float(step), table.astype(np.float32), training)
+
+
+def broken(record: StepRecord, row: int, column: str = "nan_count", count=3) -> StepRecord:
+    """The same with non-finite elements in one variable."""
+    table = record.statistics.copy()
+    table[row, COLUMN[column]] = count
+    return dataclasses.replace(record, statistics=table)
+
+
+def schedule(stop: int = 200) -> list[int]:
+    out, step = [], 1
+    while step <= stop:
+        out.append(step)
+        step += 1 if step < 20 else min(max(step // 20, 1), 100)
+    return out
+
+
+def run(structure: ModelStructure, stop: int = 200, **series) -> RunHealth:
+    """Judges a run on the default schedule; a series is a number, list or function of the step."""
+    records = [
+        point(structure, s, **{k: v(s) if callable(v) else v for k, v in series.items()})
+        for s in schedule(stop)
+    ]
+    return judge_run(structure, records)
+
+
+def learning(step: int) -> float:
+    return 0.1 + math.exp(-step / 10)
+
+
+FADING = [10.0 ** -(9 - i) for i in range(10)]
+"""One decade a layer toward the input, ten layers."""
+
+
+# --------------------------------------------------------------------------------------- vanishing
+
+
+def test_a_fading_gradient_without_progress_is_critical_and_names_the_first_layers():
+    health = run(chain(10, "sigmoid"), norm=FADING)
+    (finding,) = health.findings
+    assert (finding.kind, finding.severity, finding.active) == ("vanishing", "critical", True)
+    assert finding.layers == tuple(f"d{i}" for i in range(6))  # A of d6 is exactly -3
+    assert finding.since_step == 20
+    assert finding.evidence["attenuation_decades"] == pytest.approx(9, abs=1e-4)
+    assert finding.evidence["depth_slope_decades"] == pytest.approx(1, abs=1e-4)
+    assert "sigmoid" in finding.cause
+    assert finding.cause.count(".") >= 1
+    assert finding.cause.endswith("the loss does not fall.")
+
+
+def test_the_same_while_the_loss_falls_is_only_a_warning():
+    (finding,) = run(chain(10, "sigmoid"), norm=FADING, loss=learning).findings
+    assert (finding.kind, finding.severity) == ("vanishing", "warning")
+
+
+def test_severity_follows_the_latest_sick_point():
+    falls_late = lambda s: 1.0 if s < 100 else 0.2  # noqa: E731
+    health = run(chain(10, "sigmoid"), stop=400, norm=FADING, loss=falls_late)
+    assert [f.severity for f in health.findings] == ["warning"]
+
+
+def test_attenuation_between_three_and_four_decades_heals_with_progress():
+    falls_late = lambda s: 1.0 if s < 150 else 0.2  # noqa: E731
+    (finding,) = run(chain(2), norm=[10**-3.4, 1.0], loss=falls_late, stop=400).findings
+    assert not finding.active
+    assert finding.severity == "critical"
+    assert (finding.since_step, finding.last_step < 200) == (101, True)
+
+
+def test_a_shallow_sigmoid_network_that_takes_off_late_is_left_alone():
+    takes_off = lambda s: 1.0 if s < 80 else 0.2  # noqa: E731
+    assert run(chain(4, "sigmoid"), norm=[10**-3.4, 0.1, 0.3, 1.0], loss=takes_off).findings == ()
+
+
+def test_every_layer_without_influence_is_found_although_none_is_below_the_others():
+    (finding,) = run(chain(4, "relu"), norm=1e-6).findings
+    assert (finding.kind, len(finding.layers)) == ("vanishing", 4)
+
+
+def test_a_gradient_that_underflows_to_zero_is_vanishing_and_not_dead():
+    norms = [0.0, 0.0, 1e-30, 1e-20, 1e-10, 1.0]
+    health = run(chain(6, "sigmoid"), norm=norms)
+    assert health.kinds == ["vanishing"]
+    assert health.findings[0].layers == ("d0", "d1", "d2", "d3", "d4")
+    assert health.findings[0].evidence["silent_layers"] == 2
+
+
+def test_small_initial_weights_are_named_as_the_cause():
+    structure = chain(6, "relu")
+    small = dataclasses.replace(
+        structure,
+        layers=tuple(dataclasses.replace(x, initializer="RandomNormal") for x in structure.layers),
+    )
+    (finding,) = run(small, norm=[10.0 ** (i - 5) for i in range(6)]).findings
+    assert "RandomNormal" in finding.cause
+    assert "Initialise" in finding.remedies[0].title
+
+
+# --------------------------------------------------------------------------- dead, exploding, NaN
+
+
+def test_a_network_without_any_gradient_is_dead():
+    (finding,) = run(chain(3), norm=0.0).findings
+    assert (finding.kind, finding.severity, finding.since_step) == ("dead", "critical", 20)
+    assert finding.layers == ("d0", "d1", "d2")
+    assert finding.evidence["zero_since_step"] == 1
+
+
+def test_layers_that_die_in_training_are_named_with_the_step():
+    dies = lambda s: [1.0, 1.0, 1.0] if s < 50 else [0.0, 0.0, 1.0]  # noqa: E731
+    (finding,) = run(chain(3), norm=dies).findings
+    assert finding.layers == ("d0", "d1")
+    assert finding.evidence["zero_since_step"] == 50
+    assert "learning rate 0.001" in finding.cause
+
+
+def test_a_dead_layer_in_a_network_that_learns_is_a_warning_after_twenty_points():
+    dies = lambda s: [1.0, 1.0, 1.0] if s < 30 else [1.0, 0.0, 1.0]  # noqa: E731
+    health = run(chain(3), norm=dies, loss=learning, stop=300)
+    assert [(f.kind, f.severity, f.layers) for f in health.findings] == [
+        ("dead", "warning", ("d1",))
+    ]
+    assert run(chain(3), norm=dies, loss=learning, stop=40).findings == ()
+
+
+def test_a_softmax_over_one_unit_is_named():
+    structure = chain(2)
+    head = dataclasses.replace(structure.layers[1], activation="softmax")
+    variables = tuple(
+        dataclasses.replace(v, shape=(8, 1)) if v.path == "d1/kernel" else v
+        for v in structure.variables
+    )
+    one_unit = dataclasses.replace(
+        structure, layers=(structure.layers[0], head), variables=variables
+    )
+    (finding,) = run(one_unit, norm=0.0).findings
+    assert "softmax over a single unit" in finding.cause
+    assert 'Dense(1, activation="sigmoid")' in finding.remedies[0].snippet
+
+
+def test_a_loss_that_runs_away_is_found_within_a_few_steps():
+    growing = lambda s: 10.0**s  # noqa: E731
+    (finding,) = run(chain(3), stop=8, loss=growing, norm=growing).findings
+    assert (finding.kind, finding.severity) == ("exploding", "critical")
+    assert finding.since_step <= 6
+
+
+def test_updates_as_large_as_the_weights_name_the_layers_in_which_they_are():
+    (finding,) = run(chain(3), update=[1e-3, 0.4, 1e-3]).findings
+    assert (finding.kind, finding.layers) == ("exploding", ("d1",))
+    assert finding.evidence["update_ratio"] == pytest.approx(0.4, rel=1e-5)
+    assert "Adam" in finding.cause
+
+
+def test_a_loss_far_above_the_baseline_from_the_start_is_found_by_its_sensitivity():
+    assert run(chain(3), loss=1e6, norm=1e9).kinds == ["exploding"]
+    assert run(chain(3), loss=1e6, norm=1e5).kinds == []  # targets far from zero
+
+
+def test_growth_toward_the_input_is_found():
+    norms = [10.0 ** (0.5 * (7 - i)) for i in range(8)]
+    (finding,) = run(chain(8, "tanh"), norm=norms).findings
+    assert finding.kind == "exploding"
+    assert finding.layers == ("d0", "d1")
+
+
+def test_growth_right_before_a_nan_opens_both_findings_at_once():
+    structure = chain(3)
+    judge = Judge(structure)
+    for step, norm in ((1, 1.0), (2, 500.0)):
+        assert judge.observe(point(structure, step, norm=norm)) == []
+    opened = judge.observe(broken(point(structure, 3), 0))
+    assert sorted(f.kind for f in opened) == ["exploding", "nonfinite"]
+
+
+def test_a_nan_on_the_first_step_is_found_and_named_after_its_origin():
+    structure = chain(4)
+    judge = Judge(structure)
+    record = broken(broken(point(structure, 1), 2), 4, "inf_count", 5)
+    (finding,) = judge.observe(record)
+    assert finding.kind == "nonfinite"
+    assert finding.layers == ("d1", "d2")
+    assert finding.evidence["origin"] == "d2"  # finite loss: the way back starts at the output
+    assert finding.evidence["nan_elements"] == 3
+    assert finding.evidence["inf_elements"] == 5
+
+
+def test_broken_weights_are_the_origin_of_a_broken_loss():
+    structure = chain(3)
+    weight = [1.0, np.nan, 1.0]
+    record = broken(point(structure, 5, weight=weight, loss=math.nan), 0)
+    health = judge_run(structure, [point(structure, 4), record])
+    (finding,) = health.findings
+    assert finding.evidence["origin"] == "d1"
+    assert finding.evidence["arises_in"] == "weights"
+    assert finding.evidence["loss"] == "nan"
+
+
+def test_nonfinite_names_the_layers_of_its_onset_and_heals_after_three_points():
+    structure = chain(3)
+    records = [point(structure, s) for s in range(1, 10)]
+    records[3] = broken(records[3], 0)
+    records[4] = broken(broken(records[4], 0), 2)
+    (finding,) = judge_run(structure, records).findings
+    assert finding.layers == ("d0",)
+    assert (finding.since_step, finding.last_step, finding.active) == (4, 5, False)
+    (finding,) = judge_run(structure, records[:7]).findings
+    assert finding.active
+
+
+# -------------------------------------------------------------------------------------- hysteresis
+
+
+def test_two_sick_points_do_not_open_a_finding_and_two_well_points_do_not_heal_it():
+    structure = chain(3)
+
+    def health(pattern: str) -> RunHealth:
+        judge = Judge(structure)
+        for i, c in enumerate("0" * 30 + pattern):
+            # Dead without progress: judged from the point itself, without a median.
+            norm = 0.0 if c == "x" else 1.0
+            judge.observe(point(structure, i + 1, norm=norm))
+        return judge.health()
+
+    assert health("xx").findings == ()
+    (finding,) = health("xxx").findings
+    assert (finding.since_step, finding.last_step, finding.active) == (31, 33, True)
+    assert health("xxx00").findings[0].active
+    healed = health("xxx000").findings[0]
+    assert (healed.active, healed.last_step) == (False, 33)
+    assert health("xxx000").verdict == "healthy"
+
+
+def test_layers_that_fall_sick_soon_after_join_and_much_later_ones_do_not():
+    def norms(second: int):
+        return lambda s: [1.0, 1.0, 1.0 if s < 30 else 0.0, 1.0 if s < second else 0.0, 1.0]
+
+    (finding,) = run(chain(5), norm=norms(60), stop=400).findings
+    assert finding.layers == ("d2", "d3")
+    assert finding.since_step == 30
+    assert len(run(chain(5), norm=norms(300), stop=500).findings) == 2
+
+
+def test_a_gradient_that_fades_layer_by_layer_gives_few_findings():
+    def norms(step: int) -> list[float]:
+        return [10.0 ** (-4.0 if i < step / 100 else 0.0) for i in range(30)]
+
+    health = run(chain(30), norm=norms, stop=3000)
+    assert 1 <= len(health.findings) <= 8
+
+
+def test_a_finding_that_returns_soon_is_the_same_one():
+    ill = lambda s: 0.0 if s < 30 or s >= 50 else 1.0  # noqa: E731
+    structure = chain(3)
+    judge = Judge(structure)
+    opened = [f for s in range(1, 100) for f in judge.observe(point(structure, s, norm=ill(s)))]
+    assert len(judge.health().findings) == 1
+    assert len(opened) == 2  # it is told again
+    assert judge.health().findings[0].active
+
+
+# ------------------------------------------------------------------------- documented false alarms
+
+
+def test_a_healthy_run_has_no_finding():
+    health = run(chain(10), loss=learning)
+    assert (health.findings, health.verdict) == ((), "healthy")
+    assert (health.first_step, health.logged) == (1, len(schedule()))
+
+
+@pytest.mark.parametrize("norm", [4e-8, 1e-12])
+def test_a_converged_run_has_tiny_gradients(norm):
+    shrink = lambda s: 1.0 if s < 20 else norm  # noqa: E731
+    assert run(chain(4), loss=learning, norm=shrink).findings == ()
+
+
+def test_a_run_that_converges_near_the_baseline_lost_its_influence_by_learning():
+    assert run(chain(4), norm=lambda s: 10.0 ** -(s / 40), stop=400, loss=0.95).findings == ()
+
+
+def test_an_attention_key_bias_without_gradient_is_not_judged():
+    structure = ModelStructure(
+        (Layer("q", "EinsumDense"), Layer("key", "EinsumDense"), Layer("out", "EinsumDense")),
+        (
+            Variable("q/kernel", 0, "kernel", (8, 2, 4)),
+            Variable("key/kernel", 1, "kernel", (8, 2, 4)),
+            Variable("key/bias", 1, "bias", (2, 4)),
+            Variable("out/kernel", 2, "kernel", (2, 4, 8)),
+        ),
+    )
+    records = []
+    for step in schedule():
+        record = point(structure, step)
+        record.statistics[2] = 0.0
+        record.statistics[2, COLUMN["zero_fraction"]] = 1.0
+        records.append(record)
+    assert judge_run(structure, records).findings == ()
+
+
+def test_a_residual_branch_that_starts_at_zero_is_not_dead():
+    opens = lambda s: [1.0, 0.0, 1.0] if s < 3 else [1.0, 1e-3 * s, 1.0]  # noqa: E731
+    assert run(chain(3), norm=opens).findings == ()
+
+
+def test_a_branch_behind_a_closed_gate_is_not_vanishing():
+    assert run(chain(5), norm=[1.0, 1e-6, 1e-6, 1e-6, 1.0]).findings == ()
+
+
+def test_variables_without_gradient_are_not_zero():
+    assert run(chain(4), norm=[1.0, np.nan, 1.0, 1.0]).findings == ()
+    assert run(chain(4), norm=np.nan, loss=learning).findings == ()
+
+
+def test_embeddings_and_scales_are_not_judged():
+    structure = ModelStructure(
+        (Layer("e", "Embedding"), Layer("n", "LayerNormalization"), Layer("d", "Dense")),
+        (
+            Variable("e/embeddings", 0, "embeddings", (100, 8)),
+            Variable("n/gamma", 1, "scale", (8,)),
+            Variable("d/kernel", 2, "kernel", (8, 8)),
+        ),
+    )
+    assert run(structure, norm=[0.0, 0.0, 1.0]).findings == ()
+    assert run(structure, norm=[1e-9, 1e-9, 1.0]).findings == ()
+
+
+def test_an_embedding_that_gets_its_gradient_shows_that_the_layers_after_it_are_gated():
+    structure = ModelStructure(
+        (Layer("e", "Embedding"), Layer("a", "Dense"), Layer("d", "Dense")),
+        (
+            Variable("e/embeddings", 0, "embeddings", (100, 8)),
+            Variable("a/kernel", 1, "kernel", (8, 8)),
+            Variable("d/kernel", 2, "kernel", (8, 8)),
+        ),
+    )
+    assert run(structure, norm=[0.1, 1e-6, 1.0]).findings == ()
+    assert run(structure, norm=[1e-7, 1e-6, 1.0]).kinds == ["vanishing"]
+
+
+def test_a_fine_tuned_model_starts_far_below_the_baseline():
+    quiet = run(chain(4), loss=0.01, norm=1e-7, update=1e-7)
+    assert quiet.findings == ()
+    silent = run(chain(4), loss=0.01, norm=lambda s: [1.0, 1.0 if s < 40 else 0.0, 1.0, 1.0])
+    assert [f.severity for f in silent.findings] == ["warning"]
+
+
+def test_unscaled_targets_make_a_large_loss_that_falls():
+    fall = lambda s: 1e8 * (0.2 + math.exp(-s / 30))  # noqa: E731
+    assert run(chain(4), loss=fall, baseline=8e7, norm=1e8).findings == ()
+
+
+def test_l2_terms_do_not_hide_that_the_data_loss_makes_progress():
+    structure = chain(4)
+    records = []
+    for step in schedule():
+        record = point(structure, step, loss=learning(step), norm=FADING[4:8])
+        record.training[TRAINING_COLUMNS.index("loss")] = 50.0
+        records.append(record)
+    assert judge_run(structure, records).findings == ()
+
+
+def test_steps_that_loss_scaling_skips_are_ignored():
+    structure = chain(3)
+    records = [point(structure, s, loss=learning(s)) for s in range(1, 40)]
+    for i in (0, 1, 20):
+        records[i] = broken(point(structure, i + 1, loss=math.inf, skipped=1.0), 0, "inf_count")
+    health = judge_run(structure, records)
+    assert health.findings == ()
+    assert health.logged == 39
+
+
+def test_a_warm_up_overshoot_is_not_an_explosion():
+    bump = lambda s: 1.0 + 4.0 * math.exp(-(((s - 6) / 3) ** 2)) if s < 20 else learning(s)  # noqa: E731
+    assert run(chain(3), loss=bump, update=lambda s: 0.5 / s).findings == ()
+
+
+def test_one_terrible_batch_is_not_an_explosion():
+    spike = lambda s: 1e6 if s in (25, 60) else 0.95  # noqa: E731
+    assert run(chain(3), loss=spike).findings == ()
+
+
+def test_noisy_losses_of_single_samples_are_not_an_explosion():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        assert run(chain(3), stop=2000, loss=lambda s: float(rng.chisquare(1))).findings == ()
+
+
+def test_kernels_that_start_small_take_large_relative_updates_until_they_have_grown():
+    ratio = lambda s: 1.0 / s  # noqa: E731
+    assert run(chain(3), update=ratio, loss=0.95).findings == ()
+
+
+def test_label_noise_keeps_the_loss_at_the_baseline_of_a_healthy_network():
+    assert run(chain(10), norm=[10 ** (0.2 * (i - 9)) for i in range(10)], loss=1.0).findings == ()
+
+
+def test_recurrent_kernels_may_lie_three_decades_below_while_the_loss_falls():
+    drift = lambda s: [10 ** -(2.9 + 0.3 * s / 400), 1.0]  # noqa: E731
+    assert run(chain(2), stop=400, norm=drift, loss=learning).findings == ()
+
+
+def test_a_weak_kernel_beside_a_strong_one_in_its_layer_is_not_sick():
+    structure = ModelStructure(
+        (Layer("lstm", "LSTM"), Layer("d", "Dense")),
+        (
+            Variable("lstm/kernel", 0, "kernel", (2, 32)),
+            Variable("lstm/recurrent_kernel", 0, "recurrent_kernel", (8, 32)),
+            Variable("d/kernel", 1, "kernel", (8, 1)),
+        ),
+    )
+    records = [point(structure, s) for s in schedule()]
+    for record in records:
+        record.statistics[0, COLUMN["norm"]] = 1e-5
+    assert judge_run(structure, records).findings == ()
+
+
+def test_a_very_wide_layer_does_not_make_the_others_sick():
+    norms, weights = [0.1, 1.0, 0.1, 0.1], [1.0, 60.0, 1.0, 1.0]
+    assert run(chain(4), norm=norms, weight=weights).findings == ()
+
+
+def test_a_narrow_layer_that_is_silent_for_some_batches_is_not_dead():
+    rng = np.random.default_rng(1)
+    norms = lambda s: [1.0, float(rng.random() < 0.4), 1.0]  # noqa: E731
+    assert run(chain(3), norm=norms, stop=2000).findings == ()
+
+
+def test_a_training_loop_that_reports_no_loss_is_judged_leniently():
+    nothing = {"loss": math.nan, "baseline": math.nan}
+    assert run(chain(4), **nothing).findings == ()
+    (finding,) = run(chain(10), norm=FADING, **nothing).findings
+    assert (finding.kind, finding.severity) == ("vanishing", "warning")
+
+
+def test_a_training_loop_that_records_no_weights_is_judged_by_gradients_alone():
+    unknown = {"weight": math.nan, "update": math.nan}
+    assert run(chain(10), norm=FADING, **unknown).kinds == ["vanishing"]
+    assert run(chain(10), loss=learning, **unknown).findings == ()
+    structure = chain(3)
+    record = broken(point(structure, 1, loss=math.nan, **unknown), 0)
+    (finding,) = judge_run(structure, [record]).findings
+    assert finding.evidence["arises_in"] == "forward pass"
+
+
+# ------------------------------------------------------------------------------------- whole judge
+
+
+SICK = {
+    "vanishing": {"norm": FADING},
+    "dead": {"norm": 0.0},
+    "exploding": {"loss": lambda s: min(2.0**s, 1e30), "norm": lambda s: min(2.0**s, 1e18)},
+    "start": {"loss": 1e6, "norm": 1e9},
+    "healthy": {"loss": learning},
+    "near threshold": {"norm": [10**-2.99] + [1.0] * 9},
+}
+
+
+@pytest.mark.parametrize("name", SICK)
+@pytest.mark.parametrize("factor", [1e-4, 1e4])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_loss_multiplied_by_a_constant_gives_the_same_findings(name, factor, known):
+    def scaled(by: float) -> dict:
+        value = lambda x, s: np.asarray(x(s) if callable(x) else x) * by  # noqa: E731
+        series = {"norm": 1.0, "loss": 1.0, "baseline": 1.0 if known else math.nan, **SICK[name]}
+        return {k: (lambda s, x=x: value(x, s)) for k, x in series.items()}
+
+    def keys(by: float) -> list:
+        findings = run(chain(10), **scaled(by)).findings
+        return [(f.kind, f.severity, f.layers, f.since_step, f.last_step) for f in findings]
+
+    assert keys(factor) == keys(1.0)
+
+
+@pytest.mark.parametrize("every", [1, 10])
+def test_other_logging_intervals_find_the_same(every):
+    structure = chain(10)
+    steps = range(1, 60 * every, every)
+    health = judge_run(structure, [point(structure, s, norm=FADING) for s in steps])
+    assert health.kinds == ["vanishing"]
+
+
+def test_few_points_as_with_one_an_epoch_are_enough():
+    structure = chain(10)
+    records = [point(structure, 1 + 100 * i, norm=FADING) for i in range(6)]
+    assert judge_run(structure, records).kinds == ["vanishing"]
+
+
+def test_judging_again_what_was_recorded_gives_identical_findings():
+    structure = chain(10, "tanh")
+    rng = np.random.default_rng(0)
+    judge, records, opened = Judge(structure), [], []
+    for step in schedule(500):
+        norm = np.array(FADING) * rng.lognormal(0, 1, 10)
+        records.append(point(structure, step, norm=norm, loss=rng.lognormal(0, 0.3)))
+        opened += judge.observe(records[-1])
+    assert judge.health() == judge_run(structure, records)
+    assert opened
+    assert RunHealth.from_dict(json.loads(json.dumps(judge.health().to_dict()))) == judge.health()
+
+
+def test_findings_are_sorted_worst_first():
+    structure = chain(12, "sigmoid")
+    norms = lambda s: [0.0] * 12 if 25 <= s < 40 else [1e-9] * 4 + [1.0] * 8  # noqa: E731
+    findings = run(structure, norm=norms).findings
+    order = [(not f.active, f.severity != "critical", f.since_step) for f in findings]
+    assert len(findings) > 1
+    assert order == sorted(order)
+
+
+def test_evidence_is_plain_json_without_nan():
+    for name, series in SICK.items():
+        for known in (1.0, math.nan):
+            health = run(chain(10), **{"baseline": known, **series})
+            text = json.dumps(health.to_dict(), allow_nan=False)
+            assert ("NaN" in text) is False, name
+
+
+def test_remedies_are_python_that_compiles_and_come_with_every_cause():
+    from tb_gradplugin.health import remedies
+
+    structure = dataclasses.replace(chain(3), optimizer="SGD")
+    for cause in remedies._PLAN:
+        for rate in (0.1, math.nan):
+            found = remedies.remedies(cause, structure, [0, 1], rate)
+            assert found
+            for remedy in found:
+                ast.parse(remedy.snippet)
+                assert remedy.title
+                assert remedy.why
+
+
+def test_a_model_without_variables_or_kernels_is_never_sick():
+    empty = ModelStructure((Layer("flatten", "Flatten"),), ())
+    assert run(empty, loss=lambda s: 2.0**s).findings == ()
+    embedding = ModelStructure(
+        (Layer("e", "Embedding"),), (Variable("e/embeddings", 0, "embeddings", (9, 9)),)
+    )
+    assert run(embedding, norm=0.0).findings == ()
+    (finding,) = run(embedding, stop=10, loss=lambda s: 10.0**s, update=1.0).findings
+    assert (finding.kind, finding.layers) == ("exploding", ("e",))
+
+
+@pytest.mark.parametrize(("layers", "limit"), [(10, 1e-3), (1500, 1e-2)])
+def test_a_logged_step_is_judged_in_little_time(layers, limit):
+    structure = chain(layers, "sigmoid")
+    judge = Judge(structure)
+    norms = np.logspace(-9, 0, layers)
+    times = []
+    for step in range(1, 60):
+        record = point(structure, step, norm=norms)
+        start = time.perf_counter()
+        judge.observe(record)
+        times.append(time.perf_counter() - start)
+    # The quickest judged point: other processes cannot make it slower by chance.  A third of the
+    # limits is usual.
+    assert min(times[25:]) < limit
+
+
+def test_a_record_of_another_model_is_refused():
+    judge = Judge(chain(3))
+    with pytest.raises(ValueError, match=r"=8 rows.*each of the 6 trained variables"):
+        judge.observe(point(chain(4), 1))
+
+
+def test_the_list_of_rules_names_every_kind_once():
+    assert sorted(kind for kind, _, _ in RULES) == sorted(KINDS)
+    assert all(title and checks.endswith(".") for _, title, checks in RULES)
