@@ -40,14 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=frozenset(),
         help=f"exit with 1 on findings of these kinds, comma-separated: {', '.join(KINDS)}",
     )
-    demo = commands.add_parser("demo", help="train a sick and a healthy model into a directory")
+    demo = commands.add_parser("demo", help="train sick and healthy models on digits")
     demo.add_argument("logdir", metavar="LOGDIR")
     arguments = parser.parse_args(argv)
     if arguments.command == "demo":
         from tb_gradplugin.demo import run_demo
 
-        run_demo(arguments.logdir)
-        return FINE
+        return run_demo(arguments.logdir)
     return _report(arguments.logdir, arguments.json, arguments.fail_on)
 
 

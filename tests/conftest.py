@@ -34,7 +34,7 @@ def demo(tmp_path_factory) -> tuple[str, str]:
     pytest.importorskip("sklearn")
     directory = str(tmp_path_factory.mktemp("demo") / "logs")
     done = subprocess.run(
-        [sys.executable, "-c", "from tb_gradplugin.cli import main; main()", "demo", directory],
+        [sys.executable, "-m", "tb_gradplugin.cli", "demo", directory],
         cwd=REPO,
         capture_output=True,
         text=True,

@@ -11,14 +11,17 @@ import pytest
 from tests.conftest import REPO
 
 
-def report(directory, *arguments):
-    code = "import sys; from tb_gradplugin.cli import main; sys.exit(main(sys.argv[1:]))"
+def command(*arguments):
     return subprocess.run(
-        [sys.executable, "-c", code, "report", directory, *arguments],
+        [sys.executable, "-m", "tb_gradplugin.cli", *arguments],
         cwd=REPO,
         capture_output=True,
         text=True,
     )
+
+
+def report(directory, *arguments):
+    return command("report", directory, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +80,6 @@ def test_the_demo_says_how_to_open_tensorboard_and_is_not_noisy(demo):
 
 
 def test_the_demo_does_not_write_over_runs_that_are_there(demo):
-    code = "import sys; from tb_gradplugin.cli import main; sys.exit(main(sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "demo", demo[0]], cwd=REPO, capture_output=True, text=True
-    )
+    done = command("demo", demo[0])
     assert done.returncode == 2
     assert "exists already" in done.stderr

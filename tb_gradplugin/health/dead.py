@@ -20,12 +20,16 @@ RULE = Rule(
     "and did not come back in between, while the loss does not fall.",
 )
 
+MOSTLY = 0.5
+"""Share of the window and of the layers.  A dying network twitches when a batch happens to reach
+its last units; a single narrow layer may be silent for most batches in a healthy one."""
 FAINT = -2.5
 """log10 of a layer's sensitivity over the loss: below it from the start, no update killed it."""
 
 
 def detect(window: Window, t: Thresholds) -> Detection | None:
-    """Without progress: zero, and not once back from zero in the window; critical.
+    """Without progress: zero, and not once back from zero in the window, or, 20 points after step
+    20, zero at more than half of the window's points, as more than half of the layers; critical.
 
     A layer that never had a gradient while others have one may be a branch that is silent on
     purpose: it counts only if no layer before it has one either, 20 points after step 20.
@@ -36,7 +40,9 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     if window.step < t.settle_step:
         return None
     zero = window.judged & (window.zero_points > 0)
-    if not zero.any():
+    mostly = window.judged & (window.zero_share > MOSTLY)
+    mostly &= mostly.sum() > MOSTLY * window.judged.sum()
+    if not (zero | mostly).any():
         return None
     # Where no kernel ever had a gradient, a falling loss is chance.
     if window.loss.progress and window.alive[window.judged].any():
@@ -48,10 +54,11 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
         came_back = (window.revived > 0) & (window.points - window.revived < t.window_points)
         gets = np.flatnonzero(window.norm > 0.0)
         cut_off = np.arange(len(zero)) < (gets[0] if len(gets) else len(zero))
-        late = window.settled_points >= t.window_points or not len(gets)
-        sick, severity = zero & ~came_back & (window.alive | (cut_off & late)), "critical"
+        late = window.settled_points >= t.window_points
+        meant = ~window.alive & ~(cut_off & (late or not len(gets)))
+        sick, severity = ((zero & ~came_back) | (mostly & late)) & ~meant, "critical"
     sick = sick & ~vanishing.faded(window, t)
-    return Detection(sick, severity) if sick.any() else None
+    return Detection(sick, severity, since=window.zero_since) if sick.any() else None
 
 
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
@@ -59,11 +66,13 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     structure, loss = window.structure, window.loss
     layers = [int(i) for i in window.layers[shown]]
     everything = bool((window.zero_points[window.judged] > 0).all())
+    revived = window.revived > 0
     evidence = {
         "zero_layers": int(shown.sum()),
         "judged_layers": int(window.judged.sum()),
         "zero_since_step": int(window.zero_since[shown].min()),
         "zero_points": int(window.zero_points[shown].max()),
+        "zero_share": float(window.zero_share[shown].max()),
         "had_gradient_before": int(window.alive[shown].any()),
         "loss": loss.smoothed,
         "baseline_loss": loss.baseline,
@@ -72,7 +81,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     activation = facts.common_activation(structure, layers)
     count = plural(len(layers), "layer")
     since = evidence["zero_since_step"]
-    subject = f"The gradient of {count} is exactly zero since step {since}"
+    twitches = bool((window.points - window.revived < t.window_points)[shown & revived].any())
+    when = "at most logged steps" if twitches else f"since step {since}"
+    subject = f"The gradient of {count} is exactly zero {when}"
     if everything and single_softmax(window):
         id_ = "single_softmax"
         why = "softmax over a single unit is always 1, so the output does not depend on any weight"

@@ -25,12 +25,15 @@ class Detection:
         severity: ``"warning"`` or ``"critical"``.
         shown: bool [layers], the part of ``sick`` to name in a finding; None: all of it.
         details: whatever the rule's ``explain`` needs again.
+        since: int [layers], the logged step since when the fault has stood there, where that is
+            earlier than the step from which the rule judges; 0: not known. None: nowhere.
     """
 
     sick: np.ndarray
     severity: str
     shown: np.ndarray | None = None
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
+    since: np.ndarray | None = None
 
 
 class Explanation(NamedTuple):

@@ -50,7 +50,7 @@ class Thresholds:
     before they make progress."""
 
     join_steps: int = 20
-    """Steps.  A layer that falls sick at step t joins a finding that began at step s if
+    """Steps.  A layer found sick at step t joins a finding made at step s if
     t <= 2 s + this, so a run has at most about log2(steps) findings of a kind."""
 
     dead_points_with_progress: int = 20

@@ -22,6 +22,8 @@ class Case:
     Attributes:
         watched: bool [L], layers that keep it open.
         shown: bool [L], layers that the finding names.
+        since: first logged step at which they were sick.
+        noticed: first logged step at which the rule said so; it does not judge the first steps.
         explanation: set by the judge from the latest sick point.
     """
 
@@ -29,6 +31,7 @@ class Case:
     watched: np.ndarray
     shown: np.ndarray
     since: int
+    noticed: int
     last: int
     severity: str
     active: bool = True
@@ -46,6 +49,7 @@ class Tracker:
         self._t = thresholds
         self._sick_points = np.zeros(layers, dtype=np.int64)
         self._onset = np.zeros(layers, dtype=np.int64)
+        self._noticed = np.zeros(layers, dtype=np.int64)
         self._owned = np.zeros(layers, dtype=bool)
 
     def update(
@@ -63,7 +67,11 @@ class Tracker:
         """
         sick = np.zeros_like(self._owned) if found is None else found.sick
         self._sick_points = np.where(sick, self._sick_points + 1, 0)
-        self._onset = np.where(self._sick_points == 1, step, self._onset)
+        begins = self._sick_points == 1
+        self._noticed[begins] = self._onset[begins] = step
+        if found is not None and found.since is not None:
+            earlier = begins & (found.since > 0)
+            self._onset[earlier] = found.since[earlier]
         touched = [case for case in self.cases if case.active and (case.watched & sick).any()]
         for case in self.cases:
             if case.active and not any(case is other for other in touched):
@@ -87,18 +95,18 @@ class Tracker:
 
     def _take_in(self, new: np.ndarray, shown: np.ndarray, severity: str) -> tuple[Case, bool]:
         """Adds layers to the case of nearest onset, or opens one; True where that is news."""
-        since = int(self._onset[new].min())
+        since, noticed = int(self._onset[new].min()), int(self._noticed[new].min())
         self._owned |= new
         for case in reversed(self.cases):
             # A few layers more are the wobbling border of what is known already.
             border = case.active and 2 * new.sum() <= case.watched.sum()
-            if border or since <= 2 * case.since + self._t.join_steps:
+            if border or noticed <= 2 * case.noticed + self._t.join_steps:
                 reopened = not case.active
                 case.active = True
                 case.watched = case.watched | new
                 case.shown = case.shown | shown
                 self._owned |= case.watched
                 return case, reopened
-        case = Case(self.kind, new, shown, since, since, severity)
+        case = Case(self.kind, new, shown, since, noticed, noticed, severity)
         self.cases.append(case)
         return case, True

@@ -42,7 +42,8 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     sick = faded(window, t)
     if not sick.any():
         return None
-    return Detection(sick, "warning" if window.loss.progress else "critical")
+    severity = "warning" if window.loss.progress else "critical"
+    return Detection(sick, severity, since=window.weak_since)
 
 
 def faded(window: Window, t: Thresholds) -> np.ndarray:

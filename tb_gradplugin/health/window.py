@@ -42,6 +42,8 @@ class Window:
         norm: float [L], largest gradient norm of the layer's kernels at the latest point.
         zero_points: int [L], latest points in a row at which all kernels had a gradient of zero.
         zero_since: int [L], step of the first of these.
+        weak_since: int [L], step since when a layer has been as weak as ``vanishing`` asks for,
+            with fewer than ``hold_points`` points in a row at which it was not; 0: it is not.
         revived: int [L], value of ``points`` when the gradient last came back from zero; 0: never.
         alive: bool [L], had a gradient other than zero at some point.
         first_norm, peak_norm: float [L], the first norm that was not zero, and the largest.
@@ -64,11 +66,13 @@ class Window:
         n = len(self.layers)
         self.loss = LossTrend(thresholds)
         self.step = self.points = self.settled_points = 0
-        self._settle_step = thresholds.settle_step
+        self._t = thresholds
         self.learning_rate = math.nan
         self.relative = self.norm = np.full(n, np.nan)
         self.zero_points = np.zeros(n, dtype=np.int64)
         self.zero_since = np.zeros(n, dtype=np.int64)
+        self.weak_since = np.zeros(n, dtype=np.int64)
+        self._strong_points = np.zeros(n, dtype=np.int64)
         self.revived = np.zeros(n, dtype=np.int64)
         self.alive = np.zeros(n, dtype=bool)
         self.first_norm = np.full(n, np.nan)
@@ -77,6 +81,7 @@ class Window:
         self._ring = np.full((thresholds.window_points, n), np.nan)
         self._top = np.full(thresholds.window_points, np.nan)
         self._ratios = np.full((thresholds.window_points, n), np.nan)
+        self._zeros = np.zeros((thresholds.window_points, n), dtype=bool)
         self._attenuation: np.ndarray | None = None
         self._weights_known = False
 
@@ -100,7 +105,7 @@ class Window:
     def push(self, record: StepRecord) -> None:
         """Takes in a point whose gradients and loss are finite."""
         self.step, self.points = record.step, self.points + 1
-        self.settled_points += record.step > self._settle_step
+        self.settled_points += record.step > self._t.settle_step
         self.learning_rate = record.scalar("learning_rate")
         self.loss.push(record)
         table = record.statistics[self._rows].astype(np.float64)
@@ -124,6 +129,8 @@ class Window:
         ratio = np.where(weight > 0.0, table[:, _UPDATE] / weight, np.nan)
         self._ratios[slot] = self._per_layer(ratio)
         self._count_zeros()
+        self._count_weak(self.relative + self._top[slot])
+        self._zeros[slot] = self.norm == 0.0
 
     def _per_layer(self, values: np.ndarray) -> np.ndarray:
         """Largest value of each layer's rows; NaN where there is none."""
@@ -140,6 +147,12 @@ class Window:
         self.first_norm = np.where(alive & ~self.alive, self.norm, self.first_norm)
         self.peak_norm = np.fmax(self.peak_norm, self.norm)
         self.alive = self.alive | alive
+
+    def _count_weak(self, influence: np.ndarray) -> None:
+        weak = (self.relative < -self._t.attenuation) | (influence < -self._t.influence)
+        self._strong_points = np.where(weak, 0, self._strong_points + 1)
+        self.weak_since[self._strong_points >= self._t.hold_points] = 0
+        self.weak_since[weak & (self.weak_since == 0)] = self.step
 
     @property
     def attenuation(self) -> np.ndarray:
@@ -162,6 +175,11 @@ class Window:
     def update_ratio(self) -> np.ndarray:
         """float [L]: |update| / |W| of the layer's fastest kernel, median over the window."""
         return median(self._ratios[: self.points])
+
+    @property
+    def zero_share(self) -> np.ndarray:
+        """float [L]: share of the window's points at which all kernels had a gradient of zero."""
+        return self._zeros[: self.points].mean(axis=0)
 
     def depth_slope(self) -> float:
         """Least-squares slope of log10 S over depth, decades a kernel layer (positive: vanishing).
