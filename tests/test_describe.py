@@ -69,7 +69,7 @@ def test_frozen_layers_are_listed_as_not_trained_and_have_no_rows():
 
 def test_recurrent_and_attention_layers_have_roles_that_rules_rely_on():
     x = keras.Input([5, 4])
-    h = layers.Bidirectional(layers.LSTM(3, return_sequences=True), name="rnn")(x)
+    h = layers.Bidirectional(layers.LSTM(3, return_sequences=True, name="lstm"), name="rnn")(x)
     h = layers.MultiHeadAttention(2, 3, name="mha")(h, h)
     h = layers.LayerNormalization(name="norm")(h)
     got = structure_of(keras.Model(x, h))

@@ -160,6 +160,28 @@ def test_small_initial_weights_are_named_as_the_cause():
     assert "Initialise" in finding.remedies[0].title
 
 
+def drawn_by(initializer: str, structure: ModelStructure) -> ModelStructure:
+    layers = (dataclasses.replace(x, initializer=initializer) for x in structure.layers)
+    return dataclasses.replace(structure, layers=tuple(layers))
+
+
+@pytest.mark.parametrize(
+    ("initializer", "blamed"),
+    [("RandomNormal(stddev=0.6)", True), ("VarianceScaling(scale=2)", False)],
+)
+def test_a_first_loss_far_too_high_is_blamed_on_weights_that_do_not_mind_the_width(
+    initializer, blamed
+):
+    losses = {1: 3e3, 2: 1e6, 3: math.nan, 4: math.nan}
+    health = run(
+        drawn_by(initializer, chain(4)), stop=4, loss=lambda s: losses[s], norm=lambda s: 10.0**s
+    )
+    found = next(f for f in health.findings if f.kind == "exploding")
+    assert ("initial weights" in found.cause) == blamed
+    assert ("Initialise" in found.remedies[0].title) == blamed
+    assert found.layers[0] == "d0"
+
+
 # --------------------------------------------------------------------------- dead, exploding, NaN
 
 

@@ -77,6 +77,16 @@ def oversized(window: Window, t: Thresholds, excess: float) -> bool:
     return above and window.strongest_influence > math.log10(t.loss_sensitivity)
 
 
+def started_oversized(window: Window, t: Thresholds) -> bool:
+    """The same at the very first loss, in layers drawn without regard to their width.
+
+    With inputs that are not scaled the first loss is as large, whatever the weights.
+    """
+    initialiser = facts.common_initialiser(window.structure, list(window.layers[window.judged]))
+    careless = initialiser is not None and not facts.minds_width(initialiser)
+    return careless and window.loss.first > t.blow_up * window.loss.baseline > 0.0
+
+
 def grown(window: Window) -> np.ndarray:
     """bool [L]: layers whose gradient norm grew most since the start."""
     growth = np.log10(window.peak_norm / window.first_norm)
@@ -92,6 +102,8 @@ def blow_up(window: Window, t: Thresholds) -> Detection | None:
     Norms may grow that much in healthy training too, so they count only without progress.
     """
     loss = window.loss
+    if started_oversized(window, t):
+        return Detection(everything(window), "critical", None, {"sign": "start"})
     by_loss = loss.known and loss.last > loss.first + (t.blow_up - 1.0) * abs(loss.first)
     by_norm = (window.norm > t.blow_up * window.first_norm)[window.judged].any()
     if not (by_loss or (by_norm and not loss.progress)):
@@ -129,8 +141,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     recurrent = facts.recurrent(structure, layers)
     of = f" of {initialiser}" if initialiser and not recurrent else ""
     if sign == "start":
+        at_first = loss.first > t.start_excess * loss.baseline
+        times = number((loss.first if at_first else loss.recent) / loss.baseline)
         why = (
-            f"The loss is {number(loss.recent / loss.baseline)} times that of the best constant "
+            f"The loss {'starts at' if at_first else 'is'} {times} times that of the best constant "
             f"prediction: the initial weights{of} are so large that the signal grows in each "
             f"{'time step' if recurrent else 'layer'}"
         )

@@ -66,6 +66,11 @@ def common_initialiser(structure: ModelStructure, layers: Iterable[int]) -> str 
     return most_common(structure.layers[i].initializer for i in layers)
 
 
+def minds_width(initialiser: str) -> bool:
+    """Whether it scales with the width, given as ``HeNormal`` or ``VarianceScaling(scale=2)``."""
+    return initialiser.partition("(")[0] in SCALED_INITIALISERS
+
+
 def recurrent(structure: ModelStructure, layers: Iterable[int]) -> bool:
     """Whether one of ``layers`` applies its weights at every step of a sequence."""
     through_time = {v.layer for v in structure.variables if v.role == "recurrent_kernel"}

@@ -120,7 +120,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         why = f"The gradient {how_much}: the activation {activation} weakens it in each layer"
         if activation == "sigmoid":
             why += " to a quarter at best"
-    elif initialiser and initialiser not in facts.SCALED_INITIALISERS:
+    elif initialiser and not facts.minds_width(initialiser):
         id_ = "initialiser"
         why = f"The gradient {how_much}: {initialiser} gave weights too small for the layers' width"
     else:
