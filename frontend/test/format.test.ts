@@ -4,6 +4,7 @@ import {
   formatInteger,
   formatNumber,
   formatPercent,
+  formatTicks,
   plural,
 } from '../src/data/format';
 
@@ -12,6 +13,12 @@ test('numbers have three significant digits', () => {
   expect(formatNumber(2.4004)).toBe('2.4');
   expect(formatNumber(61234.5)).toBe('61,235');
   expect(formatNumber(-7.12345)).toBe('−7.12');
+});
+
+test('ticks close together get as many digits as it takes to tell them apart', () => {
+  expect(formatTicks([0, 0.5, 1])).toEqual(['0', '0.5', '1']);
+  expect(formatTicks([2.411, 2.4115, 2.412])).toEqual(['2.4110', '2.4115', '2.4120']);
+  expect(formatTicks([])).toEqual([]);
 });
 
 test('very small and very large numbers are scientific', () => {

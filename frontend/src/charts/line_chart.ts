@@ -3,7 +3,7 @@
 import uPlot from 'uplot';
 import type { Series } from '../contract';
 import type { Crosshair } from '../data/crosshair';
-import { formatInteger, formatNumber } from '../data/format';
+import { formatInteger, formatTicks } from '../data/format';
 import { kindOf } from '../data/kinds';
 import { decadeTicks, nearestIndex, stepTicks } from '../data/steps';
 import type { StepDomain } from '../data/steps';
@@ -95,7 +95,7 @@ function axes(options: LineChartOptions): uPlot.Axis[] {
             filter: (_chart: uPlot, splits: number[]) => splits,
           }
         : {
-            values: (_chart: uPlot, splits: number[]) => splits.map((value) => formatNumber(value)),
+            values: (_chart: uPlot, splits: number[]) => formatTicks(splits),
           }),
     },
   ];

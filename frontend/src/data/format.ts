@@ -25,6 +25,16 @@ export function formatNumber(value: number | null): string {
   return text.replaceAll('-', MINUS);
 }
 
+/** Labels of an axis: as `formatNumber`, with as many digits as it takes to tell ticks apart. */
+export function formatTicks(ticks: readonly number[]): string[] {
+  const short = ticks.map(formatNumber);
+  if (new Set(short).size === short.length) return short;
+  const gap = Math.min(...ticks.slice(1).map((tick, i) => Math.abs(tick - (ticks[i] ?? tick))));
+  if (!(gap > 0)) return short;
+  const decimals = Math.min(20, Math.max(0, Math.ceil(-Math.log10(gap) - 1e-9)));
+  return ticks.map((tick) => tick.toFixed(decimals).replace('-', MINUS));
+}
+
 /** 0.123 -> "12.3 %"; a share that is there is never shown as 0 %. */
 export function formatPercent(share: number): string {
   if (share === 0) return '0 %';
