@@ -20,6 +20,8 @@ MAX_CLASSES = 4096
 MAX_LABELS = 1024
 """Sparse labels looked at per batch: enough on average, and a bound on memory for sequences."""
 
+MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")
+
 _KINDS = {
     "categorical_crossentropy": "categorical",
     "sparse_categorical_crossentropy": "sparse",
@@ -45,18 +47,23 @@ def label_kind(loss: Any) -> str | None:
     return _KINDS.get(loss) if isinstance(loss, str) else None
 
 
-def label_moments(loss: Any, y: Any, y_pred: Any) -> Any | None:
+def label_moments(model: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any | None:
     """First and second moment of the labels of a batch per output, in the graph.
 
     Args:
-        loss: the model's ``loss`` as compiled.
+        model: as compiled; its ``loss`` must be a mean, or its value does not compare.
         y: labels of the batch, one tensor.
         y_pred: predictions, one tensor; tells the number of classes of sparse labels.
+        sample_weight: None, or the moments are not known (class weights come as sample weights).
 
     Returns:
         float32 [2, outputs], or None where the constant prediction is not known.
     """
-    kind = label_kind(loss)
+    kind = label_kind(model.loss)
+    reduction = getattr(model.loss, "reduction", "mean")
+    weights = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
+    if sample_weight is not None or weights is not None or reduction not in MEANS:
+        return None
     if kind is None or y is None or not hasattr(y, "shape") or not hasattr(y_pred, "shape"):
         return None
     outputs = y_pred.shape[-1] if len(y_pred.shape) else None

@@ -16,8 +16,9 @@ class Captured:
     Attributes:
         step: the train step that ran.
         variables: the trainable variables that an optimizer's call received, in its order.
-        statistics: float32 [variables, STATISTICS_COLUMNS], gradients still times ``loss_scale``.
-        loss_scale: factor by which the gradients are still multiplied.
+        statistics: float32 [variables, STATISTICS_COLUMNS], gradients still times ``scale``; a row
+            of NaN for a variable that got no gradient in this step.
+        scale: float64 [variables], the loss scale by which the gradients are still multiplied.
         loss: total loss of the batch, NaN if unknown.
         data_loss: loss without regularisation terms, NaN if unknown.
         labels: label moments for ``baseline.BaselineLoss``, or None.
@@ -28,7 +29,7 @@ class Captured:
     step: int
     variables: list[keras.Variable]
     statistics: np.ndarray
-    loss_scale: float
+    scale: np.ndarray
     loss: float
     data_loss: float
     labels: np.ndarray | None
@@ -39,11 +40,13 @@ class Captured:
 class Capture(Protocol):
     """Sees the gradients that a model's optimizers receive in chosen train steps."""
 
-    call_order: list[keras.layers.Layer]
-    """Layers in the order of their first call in an instrumented step."""
-
     failure: BaseException | None
     """What went wrong inside the capture; nothing is captured any more."""
+
+    @property
+    def call_order(self) -> list[keras.layers.Layer]:
+        """Layers in the order of their first call in an instrumented step."""
+        ...
 
     def arm(self, step: int, *, log2: bool, linear: bool) -> None:
         """Has the next train step, and only that one, captured as ``step``.
@@ -77,7 +80,11 @@ def unsupported() -> str | None:
 
 
 def create_capture(
-    model: keras.Model, optimizers: tuple[keras.optimizers.Optimizer, ...], *, updates: bool
+    model: keras.Model,
+    optimizers: tuple[keras.optimizers.Optimizer, ...],
+    *,
+    updates: bool,
+    histograms: bool,
 ) -> Capture:
     """The capture for ``model`` under the backend in use.
 
@@ -85,6 +92,7 @@ def create_capture(
         model: a compiled model about to be fitted.
         optimizers: further optimizers whose gradients count, besides the model's attributes.
         updates: whether to record norms of weights and updates.
+        histograms: whether histograms will be asked for.
 
     Raises:
         NotImplementedError: the backend or the way of training is not supported; says which.
@@ -94,7 +102,7 @@ def create_capture(
         raise NotImplementedError(reason)
     from .tensorflow_capture import TensorFlowCapture
 
-    return TensorFlowCapture(model, optimizers, updates=updates)
+    return TensorFlowCapture(model, optimizers, updates=updates, histograms=histograms)
 
 
 def find_optimizers(

@@ -29,6 +29,11 @@ from .run_writer import RunWriter
 from .schedule import Schedule
 
 _SCALED = [STATISTICS_COLUMNS.index(c) for c in ("norm", "mean", "std", "min", "max")]
+NOTHING_SEEN = (
+    "GradientMonitor saw no gradients: no optimizer that it knows was called in the train step. "
+    "Name the optimizer in `optimizers=`; if the train step, or what it calls, is decorated with "
+    "tf.function, remove the decorator (Keras compiles the train step itself)."
+)
 OnUnhealthy = Literal["warn", "stop", "ignore"] | Callable[[Finding], Any]
 
 
@@ -59,8 +64,8 @@ class GradientMonitor(keras.callbacks.Callback):
     ```
 
     The gradients are those the optimizer receives, divided by the loss scale and before clipping.
-    A step that is not logged runs the model's own compiled step unchanged; weights after training
-    are bit-identical with and without the monitor.
+    A step that is not logged runs the model's own compiled step unchanged. Weights after training
+    are bit-identical with and without the monitor (XLA: up to rounding; README says what else).
 
     Args:
         log_dir: run directory; the monitor writes into ``<log_dir>/gradients`` only.
@@ -116,8 +121,10 @@ class GradientMonitor(keras.callbacks.Callback):
         self._judge: Judge | None = None
         self._baseline = BaselineLoss(None)
         self._off = False
-        self._step = 0  # last train step that was started
-        self._base = 0  # train steps before the current epoch
+        self._begun = False
+        self._step = 0  # last train step that was done
+        self._epoch_start = 0  # train steps before the current epoch
+        self._batch = -1  # of the current epoch, last begun
         self._points = 0
         self._log2_points = Schedule(max_interval=None)
         self._structure: ModelStructure | None = None
@@ -125,7 +132,8 @@ class GradientMonitor(keras.callbacks.Callback):
         self._with_linear: Captured | None = None
         self._epochs = 0
         self._stock_epochs = Schedule(max_interval=None)
-        self._last_armed = False
+        self._armed = False
+        self._told_of_nothing = False
         self._users_error: BaseException | None = None
 
     # Keras's hooks. `self.model` is never read in them: on JAX that property synchronises.
@@ -139,18 +147,29 @@ class GradientMonitor(keras.callbacks.Callback):
             self._structure_key = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Keras's hook: starts or resumes the run."""
+        """Keras's hook: a fit starts."""
         self._off = False
-        self._begin_fit()
+        self._begun = False
 
     @_never_breaks_training
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Keras's hook: a new count of batches starts."""
+        if not self._begun:  # not earlier: other callbacks restore weights in on_train_begin
+            self._begin_fit()
+        self._epoch_start = self._step
+        self._batch = -1
+        self._schedule.begin_epoch(self._epoch_start + 1)
+
     def _begin_fit(self) -> None:
+        self._begun = True
         model = self._fitted
         assert model is not None
         if _claimed_by_another(model, self, self.params):
             raise RuntimeError("another GradientMonitor already watches this fit; one is enough")
         if self._capture is None:
-            self._capture = create_capture(model, self._optimizers, updates=self._updates)
+            self._capture = create_capture(
+                model, self._optimizers, updates=self._updates, histograms=self._histograms
+            )
         self._capture.disarm()
         self._collect()
         iterations = getattr(getattr(model, "optimizer", None), "iterations", None)
@@ -160,42 +179,46 @@ class GradientMonitor(keras.callbacks.Callback):
             self._judge = None
         else:
             self._step = max(self._step, done)
-        self._base = self._step
         self._baseline = BaselineLoss(model.loss)
-        self._schedule.begin(self._base + 1)
-        self._writer.begin(self._base + 1)
-
-    @_never_breaks_training
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Keras's hook: a new count of batches starts."""
-        self._base = self._step
-        self._schedule.begin_epoch(self._base + 1)
+        self._schedule.begin(self._step + 1)
+        self._writer.begin(self._step + 1)
 
     @_never_breaks_training
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Keras's hook: reads what the last logged step left, and prepares this one if due."""
-        # on_train_batch_end is not overridden: on JAX and Torch that would make every step wait.
         model, capture = self._fitted, self._capture
         assert model is not None
         assert capture is not None
+        if batch == self._batch:
+            return  # the monitor is listed twice
+        self._batch = batch
         last = batch + model.steps_per_execution
         steps = (self.params or {}).get("steps")
         if steps:
             last = min(last, steps)
-        self._step = self._base + last
-        if self._last_armed:
+        step = self._epoch_start + last
+        if self._armed:
             self._collect()
-        if self._schedule.due(self._step):
-            self._schedule.logged(self._step)
+        if self._schedule.due(step):
+            self._schedule.logged(step)
             self._points += 1
             log2 = self._histograms and self._log2_points.due(self._points)
             if log2:
                 self._log2_points.logged(self._points)
             # For the epoch's standard histograms the last logged step of the epoch will do.
-            ends = not steps or self._schedule.next_step > self._base + steps
+            ends = not steps or self._schedule.next_step > self._epoch_start + steps
             linear = self._histograms and ends and self._stock_epochs.due(self._epochs + 1)
-            capture.arm(self._step, log2=log2, linear=linear)
-            self._last_armed = True
+            capture.arm(step, log2=log2, linear=linear)
+            self._armed = True
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Keras's hook: counts the step as done; at an epoch's end one may begin and find no data.
+
+        ``batch`` is the last of an execution; Keras does not clamp a partial one.
+        """
+        steps = (self.params or {}).get("steps")
+        done = batch + 1
+        self._step = self._epoch_start + (min(done, steps) if steps else done)
 
     @_never_breaks_training
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -209,6 +232,8 @@ class GradientMonitor(keras.callbacks.Callback):
     def on_train_end(self, logs: Any = None) -> None:
         """Keras's hook: closes the event file."""
         self._collect()
+        if self._capture is not None:
+            self._capture.disarm()
         self._writer.close()
 
     # What users call.
@@ -228,13 +253,16 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def _collect(self) -> None:
         capture = self._capture
-        if capture is None or not self._last_armed:
+        if capture is None or not self._armed:
             return
-        self._last_armed = False
+        self._armed = False
         captured = capture.collect()
         if capture.failure is not None:
             raise capture.failure
         if captured is None:
+            if self._structure is None and not self._told_of_nothing:
+                self._told_of_nothing = True
+                self._warn(NOTHING_SEEN)
             return
         record = self._record(captured)
         self._describe(captured)
@@ -259,27 +287,24 @@ class GradientMonitor(keras.callbacks.Callback):
         self._writer.write_structure(self._structure, captured.step)
 
     def _record(self, captured: Captured) -> StepRecord:
-        statistics = captured.statistics
-        if captured.loss_scale != 1.0:
-            statistics = statistics.copy()
-            statistics[:, _SCALED] /= captured.loss_scale
+        statistics = captured.statistics.copy()
+        statistics[:, _SCALED] /= captured.scale[:, None]
         column = dict(zip(STATISTICS_COLUMNS, statistics.T, strict=True))
         nonfinite = np.nansum(column["nan_count"]) + np.nansum(column["inf_count"])
-        skipped = (
-            captured.loss_scale != 1.0 and nonfinite > 0 and not np.any(column["update_norm"] > 0)
-        )
+        scaled = bool(np.any(captured.scale != 1.0))
+        skipped = scaled and nonfinite > 0 and not np.any(column["update_norm"] > 0)
         training = {
             "loss": captured.loss,
             "data_loss": captured.data_loss,
             "baseline_loss": self._baseline.update(captured.labels),
             "learning_rate": self._learning_rate(),
-            "loss_scale": captured.loss_scale,
+            "loss_scale": float(captured.scale.max()),
             "clip_ratio": _clip_ratio(self._fitted, column["norm"]),
             "skipped": float(skipped),
         }
         histograms = None
         if captured.counts is not None:
-            histograms = bins.fold(captured.counts, float(np.log2(captured.loss_scale)))
+            histograms = bins.fold(captured.counts, captured.scale)
         return StepRecord(
             step=captured.step,
             wall_time=time.time(),
@@ -300,7 +325,7 @@ class GradientMonitor(keras.callbacks.Callback):
         assert captured.linear is not None
         paths = [v.path for v in self._structure.variables]
         gradients = captured.linear.copy()
-        gradients[:, :, :2] /= captured.loss_scale
+        gradients[:, :, :2] /= captured.scale[:, None, None]
         weights = self._capture.weight_histograms(captured.variables)
         self._writer.write_stock_histograms(captured.step, self._step, paths, gradients, weights)
 
@@ -357,7 +382,7 @@ _claims: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictio
 
 
 def _claimed_by_another(model: keras.Model, monitor: GradientMonitor, params: Any) -> bool:
-    """Whether another monitor already watches ``model`` in this very fit.
+    """Whether another monitor than ``monitor`` already watches ``model`` in this very fit.
 
     Keras hands all callbacks of one fit the same ``params`` object, so that a claim left by an
     earlier fit, also one that ended in an exception, is told from one of this fit.

@@ -61,13 +61,13 @@ class RunWriter:
 
     def write_epoch(self, step: int, logs: dict[str, Any], learning_rate: float) -> None:
         """Keras's epoch logs as standard scalars."""
-        values = {**logs, "learning_rate": learning_rate}
+        numbers = {k: _number(v) for k, v in {**logs, "learning_rate": learning_rate}.items()}
         self._write_values(
             step,
             [
-                summaries.scalar_value(f"epoch_{name}", float(value))
-                for name, value in values.items()
-                if np.ndim(value) == 0 and math.isfinite(float(value))
+                summaries.scalar_value(f"epoch_{name}", value)
+                for name, value in numbers.items()
+                if math.isfinite(value)
             ],
         )
 
@@ -114,8 +114,16 @@ class RunWriter:
             self._writer.write(make())
         except OSError as error:
             self._failed = True
-            self._writer = None
+            self.close()
             self._warn(
                 f"GradientMonitor cannot write to {self._directory!r} ({error}); "
                 "training goes on, findings are still shown here."
             )
+
+
+def _number(value: Any) -> float:
+    """``value`` as a float; NaN for what is none, such as text that another callback logs."""
+    try:
+        return float(value) if np.ndim(value) == 0 else math.nan
+    except (TypeError, ValueError):
+        return math.nan

@@ -24,23 +24,29 @@ from . import tensorflow_statistics as stats
 from .baseline import label_moments
 from .capture import Captured, find_optimizers
 
+SINGLE_DEVICE = ("_DefaultDistributionStrategy", "OneDeviceStrategy")
+"""Strategies of ``tf.distribute`` whose variables are plain ones."""
+BRANCHES = ("CondBranchFuncGraph", "WhileCondFuncGraph", "WhileBodyFuncGraph")
+"""Graphs of control flow inside a function, which see the variables of the function around them."""
+
 
 @dataclasses.dataclass
 class _Slot:
     """Where one ``optimizer.apply`` call of the instrumented step leaves its results."""
 
     variables: list[Any]
+    present: list[bool]
     statistics: tf.Variable
-    counts: tf.Variable
-    linear: tf.Variable
-    scale: tf.Variable
+    counts: tf.Variable | None
+    linear: tf.Variable | None
+    scale: tf.Variable  # 0: the call was not reached in this step
 
 
 class TensorFlowCapture:
     """See ``capture.Capture``.
 
     Raises:
-        NotImplementedError: the model trains on several replicas.
+        NotImplementedError: the model trains under a ``tf.distribute`` strategy of several devices.
     """
 
     def __init__(
@@ -49,26 +55,33 @@ class TensorFlowCapture:
         optimizers: tuple[keras.optimizers.Optimizer, ...],
         *,
         updates: bool,
+        histograms: bool,
     ):
-        replicas = model.distribute_strategy.num_replicas_in_sync
-        if replicas > 1:
-            raise NotImplementedError(
-                f"GradientMonitor does not support tf.distribute with {replicas} replicas yet."
-            )
-        self.call_order: list[keras.layers.Layer] = []
+        strategy = type(model.distribute_strategy).__name__
+        if strategy not in SINGLE_DEVICE:
+            raise NotImplementedError(f"GradientMonitor does not support {strategy} yet.")
         self.failure: BaseException | None = None
         self._model = model
         self._more = optimizers
         self._updates = updates
+        self._histograms = histograms
+        self._order: dict[int, keras.layers.Layer] = {}
+        self._ordered = False
         self._plain: Callable[..., Any] | None = None
         self._instrumented: Callable[..., Any] | None = None
         self._slots: list[_Slot] = []
         self._losses: tf.Variable | None = None
         self._labels: tf.Variable | None = None
         self._want: tf.Variable | None = None
+        self._graph: Any = None
         self._calls = 0
         self._inside = False
         self._pending: tuple[int, bool, bool, Any] | None = None
+
+    @property
+    def call_order(self) -> list[keras.layers.Layer]:
+        """Layers in the order of their first call in an instrumented step."""
+        return list(self._order.values())
 
     def arm(self, step: int, *, log2: bool, linear: bool) -> None:
         """Has the next train step captured as ``step``."""
@@ -81,6 +94,10 @@ class TensorFlowCapture:
         assert instrumented is not None
         assert self._want is not None
         self._want.assign([float(log2), float(linear)])
+        for slot in self._slots:
+            slot.scale.assign(0.0)
+        if self._losses is not None:
+            self._losses.assign(tf.zeros([3]))
 
         def one_shot(iterator: Any) -> Any:
             model.train_function = plain
@@ -88,8 +105,11 @@ class TensorFlowCapture:
             try:
                 with self._patched():
                     out = instrumented(iterator)
-            except (tf.errors.UnimplementedError, tf.errors.ResourceExhaustedError) as error:
-                # The instrumented step does not compile or fit here; the user's own may.
+            except tf.errors.OpError as error:
+                if not _cannot_run(error):
+                    raise
+                # The instrumented step does not compile or fit here; the user's own may. The
+                # batch that it took is lost.
                 self.failure = error
                 return plain(iterator)
             self._pending = (step, log2, linear, out)
@@ -107,82 +127,66 @@ class TensorFlowCapture:
     def _build(self, plain: Callable[..., Any] | None) -> None:
         model = self._model
         self._slots, self._losses, self._labels = [], None, None
-        with tf.init_scope():
-            # Not an integer or bool: those live on the host and break XLA clusters on a GPU.
-            self._want = tf.Variable(tf.zeros([2]), trainable=False)
+        # Not an integer or bool: those live on the host and break XLA clusters on a GPU.
+        self._want = _own_variable([2])
         original = model.train_step
 
         def train_step(data: Any) -> Any:
             self._calls = 0
-            with self._watched():
-                return original(data)
+            self._graph = _graph()
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(_replaced(model, "compute_loss", self._watch_loss(model)))
+                if not self._ordered:
+                    self._order.clear()
+                    for layer in model._flatten_layers(include_self=False, recursive=True):
+                        stack.enter_context(_replaced(layer, "call", self._watch_call(layer)))
+                out = original(data)
+                self._ordered = True
+                return out
 
-        had = model.__dict__.get("train_step")
-        model.__dict__["train_step"] = train_step
-        try:
-            model.train_function = None
-            model.make_train_function(force=True)
-            self._instrumented = model.train_function
-        finally:
-            model.train_function = plain
-            if had is None:
-                del model.__dict__["train_step"]
-            else:
-                model.__dict__["train_step"] = had
+        with _replaced(model, "train_step", train_step):
+            try:
+                model.train_function = None
+                model.make_train_function(force=True)
+                self._instrumented = model.train_function
+            finally:
+                model.train_function = plain
         self._plain = plain
 
-    @contextlib.contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Notes the loss and the order of layer calls while the train step is traced or run."""
-        model = self._model
-        patched: list[tuple[Any, str, Any]] = []
-
-        def patch(owner: Any, name: str, value: Any) -> None:
-            patched.append((owner, name, owner.__dict__.get(name)))
-            owner.__dict__[name] = value
+    def _watch_loss(self, model: Any) -> Callable[..., Any]:
+        original = model.compute_loss
 
         def compute_loss(*args: Any, **kwargs: Any) -> Any:
-            loss = original_loss(*args, **kwargs)
-            self._guard(self._note_loss, loss, args, kwargs)
+            loss = original(*args, **kwargs)
+            if self._reached():
+                self._guard(self._note_loss, loss, args, kwargs)
             return loss
 
-        def noting(layer: Any, original: Any) -> Any:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                if layer not in self.call_order:
-                    self.call_order.append(layer)
-                return original(*args, **kwargs)
+        return compute_loss
 
-            return call
+    def _watch_call(self, layer: Any) -> Callable[..., Any]:
+        original = layer.call
 
-        original_loss = model.compute_loss
-        patch(model, "compute_loss", compute_loss)
-        if not self.call_order:
-            for layer in model._flatten_layers(include_self=False, recursive=True):
-                patch(layer, "call", noting(layer, layer.call))
-        try:
-            yield
-        finally:
-            for owner, name, previous in reversed(patched):
-                if previous is None:
-                    owner.__dict__.pop(name, None)
-                else:
-                    owner.__dict__[name] = previous
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._order.setdefault(id(layer), layer)
+            return original(*args, **kwargs)
+
+        return call
 
     @contextlib.contextmanager
     def _patched(self) -> Iterator[None]:
-        optimizers = find_optimizers(self._model, self._more)
-        try:
-            for optimizer in optimizers:
-                optimizer.__dict__["apply"] = self._wrap(optimizer, optimizer.apply)
-            yield
-        finally:
-            self._inside = False
-            for optimizer in optimizers:
-                optimizer.__dict__.pop("apply", None)
+        with contextlib.ExitStack() as stack:
+            for optimizer in find_optimizers(self._model, self._more):
+                wrapped = self._watch_apply(optimizer, optimizer.apply)
+                stack.enter_context(_replaced(optimizer, "apply", wrapped))
+            try:
+                yield
+            finally:
+                self._inside = False
 
-    def _wrap(self, optimizer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _watch_apply(self, optimizer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         def apply(grads: Any, trainable_variables: Any = None) -> Any:
-            if self._inside:  # an inner optimizer, such as a loss-scaling one's
+            if self._inside or not self._reached():  # an inner optimizer, or another's function
                 return original(grads, trainable_variables)
             grads = list(grads)
             variables = (
@@ -207,6 +211,13 @@ class TensorFlowCapture:
 
         return apply
 
+    def _reached(self) -> bool:
+        """Whether what is traced now belongs to the instrumented step itself.
+
+        A ``tf.function`` of the user's own keeps its trace: nothing of ours may get into it.
+        """
+        return _graph() is self._graph
+
     def _guard(self, function: Callable[..., None], *args: Any) -> None:
         """Calls ``function``; a fault of the monitor's own must not reach the user's step."""
         try:
@@ -225,73 +236,93 @@ class TensorFlowCapture:
         nothing: list[Any] = [None] * len(variables)
         after = [_value(v) for v in variables] if self._updates else nothing
         table = stats.statistics(pairs, before or nothing, after)
-
-        assert self._want is not None
-        counts = _if(self._want[0], stats.log2_counts, pairs, [bins.DEVICE_BINS])
-        linear = _if(self._want[1], stats.linear_histogram, pairs, [stats.STOCK_BUCKETS, 3])
-        index = self._calls
+        n, index = len(pairs), self._calls
         self._calls += 1
         if index == len(self._slots):  # a function may be traced again: each slot is made once
-            with tf.init_scope():
-                n = len(pairs)
-                self._slots.append(
-                    _Slot(
-                        variables,
-                        tf.Variable(tf.zeros([n, stats.COLUMNS]), trainable=False),
-                        tf.Variable(tf.zeros([n, bins.DEVICE_BINS]), trainable=False),
-                        tf.Variable(tf.zeros([n, stats.STOCK_BUCKETS, 3]), trainable=False),
-                        tf.Variable(tf.ones([]), trainable=False),
-                    )
+            shapes = [[n, bins.DEVICE_BINS], [n, stats.STOCK_BUCKETS, 3]]
+            counts, linear = (_own_variable(s) if self._histograms else None for s in shapes)
+            present = [p is not None for p in pairs]
+            self._slots.append(
+                _Slot(
+                    variables,
+                    present,
+                    _own_variable([n, stats.COLUMNS]),
+                    counts,
+                    linear,
+                    _own_variable([]),
                 )
+            )
         slot = self._slots[index]
         slot.statistics.assign(table)
-        slot.counts.assign(counts)
-        slot.linear.assign(linear)
         slot.scale.assign(scale)
+        assert self._want is not None
+        if slot.counts is not None and slot.linear is not None:
+            slot.counts.assign(_if(self._want[0], stats.log2_counts, pairs, slot.counts.shape))
+            slot.linear.assign(_if(self._want[1], stats.linear_histogram, pairs, slot.linear.shape))
 
     def _note_loss(self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if loss is None:
             return
-        loss = tf.cast(loss, tf.float32)
+        loss = tf.reduce_sum(tf.cast(loss, tf.float32))
         extra = [tf.reduce_sum(tf.cast(t, tf.float32)) for t in self._model.losses]
         data = loss - tf.add_n(extra) if extra else loss
         if self._losses is None:
-            with tf.init_scope():
-                self._losses = tf.Variable(tf.fill([2], np.float32("nan")), trainable=False)
-        self._losses.assign(tf.stack([loss, data]))
-        names = ("x", "y", "y_pred")
+            self._losses = _own_variable([3])
+        self._losses.assign(tf.stack([loss, data, 1.0]))
+        names = ("x", "y", "y_pred", "sample_weight")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        moments = label_moments(self._model.loss, given.get("y"), given.get("y_pred"))
+        try:
+            moments = label_moments(
+                self._model, given.get("y"), given.get("y_pred"), given.get("sample_weight")
+            )
+        except Exception:  # labels of a kind not thought of: the baseline stays unknown
+            return
         if moments is None:
             return
         if self._labels is None:
-            with tf.init_scope():
-                self._labels = tf.Variable(tf.zeros(moments.shape), trainable=False)
-        self._labels.assign(moments)
+            self._labels = _own_variable(moments.shape)
+        if self._labels.shape == moments.shape:
+            self._labels.assign(moments)
 
     def collect(self) -> Captured | None:
-        """Results of the last captured step, once."""
+        """Results of the last captured step, once; None if no optimizer ran in it."""
         if self._pending is None:
             return None
         (step, log2, linear, logs), self._pending = self._pending, None
-        if self.failure is not None or not self._slots:
+        scales = [float(s.scale.numpy()) for s in self._slots]
+        if self.failure is not None or not any(scales):
             return None
-        loss, data_loss = (np.nan, np.nan) if self._losses is None else self._losses.numpy()
-        if self._losses is None and isinstance(logs, dict) and "loss" in logs:
-            loss = data_loss = float(np.asarray(logs["loss"]))
-        slots = self._slots
-        scales = [float(s.scale.numpy()) for s in slots]
+        loss = data_loss = float("nan")
+        labels = None
+        losses = np.zeros(3) if self._losses is None else self._losses.numpy()
+        if losses[2]:
+            loss, data_loss = float(losses[0]), float(losses[1])
+            labels = None if self._labels is None else self._labels.numpy()
+        elif isinstance(logs, dict) and "loss" in logs:
+            reported = np.asarray(logs["loss"], dtype=np.float64)
+            loss = data_loss = float(reported) if reported.ndim == 0 else loss
         return Captured(
             step=step,
-            variables=[v for s in slots for v in s.variables],
-            statistics=np.concatenate([s.statistics.numpy() for s in slots]),
-            loss_scale=scales[0],
-            loss=float(loss),
-            data_loss=float(data_loss),
-            labels=None if self._labels is None else self._labels.numpy(),
-            counts=np.concatenate([s.counts.numpy() for s in slots]) if log2 else None,
-            linear=np.concatenate([s.linear.numpy() for s in slots]) if linear else None,
+            variables=[v for s in self._slots for v in s.variables],
+            statistics=np.concatenate([self._statistics(s) for s in self._slots]),
+            scale=np.repeat(
+                [scale or 1.0 for scale in scales], [len(s.variables) for s in self._slots]
+            ),
+            loss=loss,
+            data_loss=data_loss,
+            labels=labels,
+            counts=_read([s.counts for s in self._slots]) if log2 else None,
+            linear=_read([s.linear for s in self._slots]) if linear else None,
         )
+
+    def _statistics(self, slot: _Slot) -> np.ndarray:
+        table = slot.statistics.numpy()
+        if not slot.scale.numpy():
+            table[:] = np.nan
+        table[~np.array(slot.present, bool)] = np.nan
+        if not self._updates:
+            table[:, -2:] = np.nan
+        return table
 
     def weight_histograms(self, variables: list[keras.Variable]) -> np.ndarray:
         """float32 [variables, buckets, 3] of the weights now."""
@@ -301,14 +332,60 @@ class TensorFlowCapture:
         return np.stack([stats.linear_histogram(_flat(_value(v)), none).numpy() for v in variables])
 
 
-def _if(wanted: Any, function: Callable[..., Any], pairs: list[Any], shape: list[int]) -> Any:
+@contextlib.contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """``owner.name`` is ``value`` meanwhile, set on the instance past Keras's tracking."""
+    kept = owner.__dict__.get(name)
+    owner.__dict__[name] = value
+    try:
+        yield
+    finally:
+        if kept is None:
+            owner.__dict__.pop(name, None)
+        else:
+            owner.__dict__[name] = kept
+
+
+def _graph() -> Any:
+    """The function graph that is being traced, out of its control flow; None when eager."""
+    if tf.executing_eagerly():
+        return None
+    graph: Any = tf.compat.v1.get_default_graph()
+    while type(graph).__name__ in BRANCHES:
+        graph = graph.outer_graph
+    return graph
+
+
+def _own_variable(shape: Any) -> tf.Variable:
+    """A variable outside the graph that is traced, and of no interest to it.
+
+    Without ``experimental_enable_variable_lifting=False`` TensorFlow would trace the step twice.
+    """
+    with tf.init_scope():
+        return tf.Variable(
+            tf.zeros(shape), trainable=False, experimental_enable_variable_lifting=False
+        )
+
+
+def _cannot_run(error: BaseException) -> bool:
+    """Whether a step failed for what it is, not for what the user's code does in it."""
+    if isinstance(error, (tf.errors.UnimplementedError, tf.errors.ResourceExhaustedError)):
+        return True
+    return isinstance(error, tf.errors.InvalidArgumentError) and "unsupported op" in str(error)
+
+
+def _read(parts: list[tf.Variable | None]) -> np.ndarray:
+    return np.concatenate([p.numpy() for p in parts if p is not None])
+
+
+def _if(wanted: Any, function: Callable[..., Any], pairs: list[Any], shape: Any) -> Any:
     """``function`` of every gradient, zeros where there is none, or only zeros if not wanted."""
     return tf.cond(
         wanted > 0.5,
         lambda: tf.stack(
-            [tf.zeros(shape) if p is None else function(_flat(p[0]), p[1]) for p in pairs]
+            [tf.zeros(shape[1:]) if p is None else function(_flat(p[0]), p[1]) for p in pairs]
         ),
-        lambda: tf.zeros([len(pairs), *shape]),
+        lambda: tf.zeros(shape),
     )
 
 

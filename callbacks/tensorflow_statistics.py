@@ -68,8 +68,9 @@ def statistics(
     """Statistics of each variable, ``STATISTICS_COLUMNS``.
 
     The fast path sums squares in float32 (error below 1e-6 relative) and sums rows in float32,
-    their total in float64.  Where that is not enough anywhere (non-finite elements, overflow,
-    underflow, mean much larger than the deviation) all of it is done again in float64.
+    their total in float64 (error of the mean far below 1e-5 of the deviation).  Where that is not
+    enough anywhere (non-finite elements, overflow, underflow, mean much larger than the deviation)
+    all of it is done again in float64.
 
     Args:
         gradients: results of ``as_gradient``, or None without a gradient.
@@ -77,11 +78,12 @@ def statistics(
         after: likewise afterwards.
 
     Returns:
-        float32 [len(gradients), COLUMNS]; a row of NaN for None.
+        float32 [len(gradients), COLUMNS]; a row of zeros for None, zeros for what is not recorded.
+        (No NaN: constants of NaN would trip ``tf.debugging.enable_check_numerics``.)
     """
     present = [i for i, g in enumerate(gradients) if g is not None]
     chosen = [g for g in gradients if g is not None]
-    rows: list[Tensor] = [tf.fill([COLUMNS], tf.constant(float("nan")))] * len(gradients)
+    rows: list[Tensor] = [tf.zeros([COLUMNS])] * len(gradients)
     if chosen:
         fast = [_fast(*g) for g in chosen]
         quick = tf.stack([row for row, _ in fast])
@@ -189,9 +191,8 @@ def _careful(g: Tensor, left_out: Tensor) -> Tensor:
     mean = tf.reduce_sum(x) / count
     deviation = tf.where(finite, x - mean, tf.zeros_like(x))
     squares = tf.reduce_sum(deviation * deviation) + tf.cast(left_out, tf.float64) * mean * mean
-    inf64 = tf.constant(float("inf"), tf.float64)
-    low = tf.reduce_min(tf.where(finite, x, inf64))
-    high = tf.reduce_max(tf.where(finite, x, -inf64))
+    low = tf.reduce_min(tf.where(finite, x, x.dtype.max))
+    high = tf.reduce_max(tf.where(finite, x, x.dtype.min))
     low = _with_left_out(low, left_out, tf.minimum)
     high = _with_left_out(high, left_out, tf.maximum)
     nothing = size - nan - inf <= 0.0
@@ -202,17 +203,19 @@ def _careful(g: Tensor, left_out: Tensor) -> Tensor:
 
 
 def _weights(before: Tensor | None, after: Tensor | None) -> Tensor:
-    """Norms of the variable before the update and of the update, NaN where not recorded."""
+    """Norms of the variable before the update and of the update, zero where not recorded."""
     if before is None:
-        return tf.fill([2], tf.constant(float("nan")))
-    before = tf.reshape(tf.cast(before, tf.float32), [-1])
-    after = before if after is None else tf.reshape(tf.cast(after, tf.float32), [-1])
-    return _weight_norms(before, after)
+        return tf.zeros([2])
+    wide = before.dtype if before.dtype == tf.float64 else tf.float32
+    before = tf.reshape(tf.cast(before, wide), [-1])
+    after = before if after is None else tf.reshape(tf.cast(after, wide), [-1])
+    # The difference of nearly equal numbers is taken before anything is rounded.
+    return _weight_norms(tf.cast(before, tf.float32), tf.cast(after - before, tf.float32))
 
 
 @_once(_FLAT, _FLAT)
-def _weight_norms(before: Tensor, after: Tensor) -> Tensor:
-    return tf.sqrt(2.0 * tf.stack([tf.nn.l2_loss(before), tf.nn.l2_loss(after - before)]))
+def _weight_norms(before: Tensor, update: Tensor) -> Tensor:
+    return tf.sqrt(2.0 * tf.stack([tf.nn.l2_loss(before), tf.nn.l2_loss(update)]))
 
 
 @_once(_FLAT, _COUNT)

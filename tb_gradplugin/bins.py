@@ -33,25 +33,29 @@ LOG10_EDGES = np.arange(MIN_EXPONENT, MAX_EXPONENT + 1) * np.log10(2.0)
 """float64 [OCTAVES + 1]: edges of the octaves as log10 |g|."""
 
 
-def fold(counts: np.ndarray, exponent_shift: float = 0.0) -> np.ndarray:
+def fold(counts: np.ndarray, scale: np.ndarray | float = 1.0) -> np.ndarray:
     """Shares of the elements per octave from the device's counts.
 
     Args:
         counts: non-negative [variables, DEVICE_BINS].
-        exponent_shift: log2 of what the gradients still have to be divided by (the loss scale);
-            rounded to whole octaves, exact for the powers of two that Keras uses.
+        scale: positive, [variables] or one number: what the gradients still have to be divided by
+            (the loss scale); rounded to a power of two, exact for those that Keras uses.
 
     Returns:
         uint16 [variables, BINS]; a row without elements is all zero.
     """
     counts = np.asarray(counts, dtype=np.float64).reshape(-1, 2, 256, 2)
     octaves = np.zeros((len(counts), 2, OCTAVES))
-    # Exponent field e holds magnitudes 2**(e - 127) .. 2**(e - 126).
-    target = np.arange(1, 255) - 127 - round(exponent_shift) - MIN_EXPONENT
-    target = np.clip(target, 0, OCTAVES - 1)
     finite = counts[:, :, 1:255].sum(axis=3)
-    used, starts = np.unique(target, return_index=True)
-    octaves[:, :, used] = np.add.reduceat(finite, starts, axis=2)
+    shifts = np.broadcast_to(np.round(np.log2(scale)), len(counts))
+    for shift in np.unique(shifts):
+        rows = np.flatnonzero(shifts == shift)
+        # Exponent field e holds magnitudes 2**(e - 127) .. 2**(e - 126).
+        target = np.arange(1, 255) - 127 - int(shift) - MIN_EXPONENT
+        used, starts = np.unique(np.clip(target, 0, OCTAVES - 1), return_index=True)
+        sums = np.zeros((len(rows), 2, OCTAVES))
+        sums[:, :, used] = np.add.reduceat(finite[rows], starts, axis=2)
+        octaves[rows] = sums
     out = np.empty((len(counts), BINS))
     out[:, :OCTAVES] = octaves[:, 1]
     out[:, OCTAVES : 2 * OCTAVES] = octaves[:, 0]

@@ -17,6 +17,7 @@ import os
 import socket
 import struct
 import time
+import weakref
 from collections.abc import Iterator
 
 import google_crc32c
@@ -61,6 +62,8 @@ class EventFileWriter:
         self.path = os.path.join(directory, name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._file: int | None = os.open(self.path, flags, 0o644)
+        # A fit that ends in an exception never closes its writer.
+        self._closer = weakref.finalize(self, os.close, self._file)
         self._size = 0
         self.write(event_pb2.Event(wall_time=time.time(), file_version=FILE_VERSION))
 
@@ -100,9 +103,8 @@ class EventFileWriter:
 
     def close(self) -> None:
         """Closes the file; closing twice is fine."""
-        if self._file is not None:
-            file, self._file = self._file, None
-            os.close(file)
+        self._file = None
+        self._closer()
 
 
 def scan_events(path: str | os.PathLike[str]) -> Iterator[event_pb2.Event]:

@@ -65,7 +65,7 @@ class CaptureEachStep(keras.callbacks.Callback):
         from tb_gradplugin.callbacks.capture import create_capture
 
         if self.capture is None:
-            self.capture = create_capture(self.model, (), updates=True)
+            self.capture = create_capture(self.model, (), updates=True, histograms=True)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import types
 
 import numpy as np
 import pytest
@@ -54,8 +55,10 @@ def test_shares_sum_to_one_and_a_single_element_is_never_lost():
 def test_folding_undoes_a_loss_scale_exactly():
     values = np.array([1e-3, -2e-5, 7.0], np.float32)
     plain = bins.fold(device_counts(values))
-    scaled = bins.fold(device_counts(values * np.float32(2**15)), exponent_shift=15.0)
-    np.testing.assert_array_equal(plain, scaled)
+    scaled = device_counts(values * np.float32(2**15))
+    np.testing.assert_array_equal(plain, bins.fold(scaled, 2.0**15))
+    mixed = np.concatenate([device_counts(values), scaled])
+    np.testing.assert_array_equal(bins.fold(mixed, np.array([1.0, 2.0**15]))[1], plain[0])
 
 
 def logged(freq, steps, first=1, **options):
@@ -88,6 +91,10 @@ def test_thinning_keeps_the_start_whole_and_the_rest_logarithmic():
     assert 120 <= len(kept) <= 160
 
 
+def compiled(loss):
+    return types.SimpleNamespace(loss=loss)
+
+
 @pytest.mark.parametrize("loss", ["mse", "binary_crossentropy", "categorical_crossentropy"])
 def test_the_baseline_is_the_best_constant_predictions_loss(loss):
     import keras
@@ -101,7 +108,7 @@ def test_the_baseline_is_the_best_constant_predictions_loss(loss):
         y = (rng.random([200, 4]) < [0.1, 0.5, 0.7, 0.9]).astype("float32")
     baseline = BaselineLoss(loss)
     for batch in np.split(y, 4):
-        got = baseline.update(np.asarray(label_moments(loss, batch, np.zeros([50, 4]))))
+        got = baseline.update(np.asarray(label_moments(compiled(loss), batch, np.zeros([50, 4]))))
     constant = np.broadcast_to(y.mean(axis=0), y.shape).astype("float32")
     want = float(np.mean(keras.losses.get(loss)(y.astype("float32"), constant)))
     assert got == pytest.approx(want, rel=1e-4)
@@ -110,19 +117,35 @@ def test_the_baseline_is_the_best_constant_predictions_loss(loss):
 def test_sparse_labels_have_the_baseline_of_their_one_hot_form():
     labels = np.random.default_rng(0).choice(5, 100)
     one_hot = BaselineLoss("categorical_crossentropy").update(
-        np.asarray(label_moments("categorical_crossentropy", np.eye(5)[labels], np.zeros([100, 5])))
+        np.asarray(
+            label_moments(
+                compiled("categorical_crossentropy"), np.eye(5)[labels], np.zeros([100, 5])
+            )
+        )
     )
     sparse = BaselineLoss("sparse_categorical_crossentropy").update(
-        np.asarray(label_moments("sparse_categorical_crossentropy", labels, np.zeros([100, 5])))
+        np.asarray(
+            label_moments(compiled("sparse_categorical_crossentropy"), labels, np.zeros([100, 5]))
+        )
     )
     assert sparse == pytest.approx(one_hot, rel=1e-6)
 
 
 def test_labels_that_the_loss_broadcasts_have_no_baseline():
-    assert label_moments("mse", np.ones([5, 1]), np.ones([5, 3])) is None
-    assert label_moments("mse", np.ones([5]), np.ones([5, 3])) is None
+    assert label_moments(compiled("mse"), np.ones([5, 1]), np.ones([5, 3])) is None
+    assert label_moments(compiled("mse"), np.ones([5]), np.ones([5, 3])) is None
+
+
+def test_a_loss_that_is_no_plain_mean_has_no_baseline():
+    import keras
+
+    y = np.ones([5, 3])
+    assert label_moments(compiled("mse"), y, y) is not None
+    assert label_moments(compiled("mse"), y, y, np.ones([5])) is None
+    summed = keras.losses.MeanSquaredError(reduction="sum")
+    assert label_moments(compiled(summed), y, y) is None
 
 
 def test_an_unknown_loss_has_no_baseline():
-    assert label_moments("mae", np.ones([3, 1]), np.ones([3, 1])) is None
+    assert label_moments(compiled("mae"), np.ones([3, 1]), np.ones([3, 1])) is None
     assert np.isnan(BaselineLoss("mae").update(None))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import pathlib
 import signal
 import subprocess
@@ -12,6 +14,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.util import tensor_util
@@ -393,8 +396,6 @@ class TwoLosses(keras.Model):
         return self.dense(x)
 
     def train_step(self, data):
-        import tensorflow as tf
-
         x, y = data
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(self(x)[:, 0] - tf.cast(y, tf.float32)))
@@ -411,6 +412,232 @@ def test_a_custom_train_step_is_captured_with_its_loss(tmp_path):
     data = read(tmp_path / "gradients")
     assert len(data["gradients/statistics"]) == 4
     assert np.isfinite(data["gradients/training"][0][1][0])
+
+
+class CompiledByTheUser(keras.Model):
+    """A train step in a tf.function of its own, which keeps its trace."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3, activation="softmax")
+
+    def call(self, x):
+        return self.dense(x)
+
+    @tf.function
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(x, y, self(x))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return {"loss": loss}
+
+
+def test_nothing_of_ours_gets_into_a_function_that_the_user_compiled(tmp_path):
+    model = CompiledByTheUser()
+    model(np.ones([1, 6], np.float32))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.warns(RuntimeWarning, match=r"saw no gradients.*tf.function") as caught:
+        fit(model, GradientMonitor(tmp_path))
+    assert len(caught) == 1
+    gc.collect()
+    x, y = small_data()
+    assert np.isfinite(model.fit(x, y, verbose=0).history["loss"][0])
+
+
+class AppliesEveryThird(keras.Model):
+    """Calls its optimizer in every third step only."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3, activation="softmax")
+        self.count = tf.Variable(0, trainable=False)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(x, y, self(x))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.count.assign_add(1)
+
+        def apply():
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return tf.constant(0)
+
+        tf.cond(self.count % 3 == 0, apply, lambda: tf.constant(0))
+        return {"loss": loss}
+
+
+def test_a_step_in_which_the_optimizer_did_not_run_is_not_logged(tmp_path):
+    model = AppliesEveryThird()
+    model(np.ones([1, 6], np.float32))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.optimizer.build(model.trainable_variables)
+    fit(model, GradientMonitor(tmp_path, update_freq=1))
+    steps = [step for step, _ in read(tmp_path / "gradients")["gradients/statistics"]]
+    assert steps == [3, 6, 9, 12]
+
+
+def test_check_numerics_does_not_mistake_the_monitor_for_a_fault(tmp_path):
+    tf.debugging.enable_check_numerics()
+    try:
+        model = small_model()
+        model.layers[0].bias.trainable = False
+        fit(model, GradientMonitor(tmp_path, update_freq=1))
+    finally:
+        tf.debugging.disable_check_numerics()
+    assert len(read(tmp_path / "gradients")["gradients/statistics"]) == 12
+
+
+@pytest.mark.parametrize("monitor_first", [True, False])
+def test_steps_go_on_where_another_callback_restores_the_run(tmp_path, monitor_first):
+    class Restore(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.model.optimizer.iterations.assign(40)
+
+    callbacks = [GradientMonitor(tmp_path, update_freq=1), Restore()]
+    x, y = small_data()
+    small_model().fit(
+        x, y, batch_size=20, verbose=0, callbacks=callbacks if monitor_first else callbacks[::-1]
+    )
+    steps = [step for step, _ in read(tmp_path / "gradients")["gradients/statistics"]]
+    assert steps == [41, 42]
+
+
+def test_steps_are_counted_right_where_their_number_is_not_known(tmp_path):
+    x, y = small_data()
+    batches = [(x[i : i + 10], y[i : i + 10]) for i in range(0, 40, 10)]
+    data = tf.data.Dataset.from_generator(
+        lambda: iter(batches),
+        output_signature=(tf.TensorSpec([10, 6]), tf.TensorSpec([10], tf.int32)),
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Your input ran out of data")
+        small_model().fit(
+            data,
+            epochs=3,
+            verbose=0,
+            shuffle=False,
+            callbacks=[GradientMonitor(tmp_path, update_freq=1)],
+        )
+    data = read(tmp_path / "gradients")
+    assert [step for step, _ in data["gradients/statistics"]] == list(range(1, 13))
+    assert [step for step, _ in data["epoch_loss"]] == [4, 8, 12]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_fits_that_end_in_an_exception_leak_no_file(tmp_path):
+    class Prune(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise RuntimeError
+
+    x, y = small_data()
+    model = small_model()
+
+    def aborted(i):
+        with pytest.raises(RuntimeError):
+            model.fit(x, y, verbose=0, callbacks=[GradientMonitor(tmp_path / str(i)), Prune()])
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    first = aborted(0)
+    assert [aborted(i) for i in range(1, 4)] == [first] * 3
+
+
+def test_losses_and_logs_of_unusual_kinds_do_not_switch_the_monitor_off(tmp_path):
+    class PerSample(keras.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return keras.losses.sparse_categorical_crossentropy(y, y_pred)
+
+    class Talks(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs.update(note="hello", nothing=None)
+
+    x = keras.Input([6])
+    model = PerSample(x, layers.Dense(3, activation="softmax")(x))
+    model.compile("sgd")
+    a, b = small_data()
+    model.fit(
+        a,
+        b,
+        batch_size=10,
+        epochs=2,
+        verbose=0,
+        callbacks=[Talks(), GradientMonitor(tmp_path, update_freq=1)],
+    )
+    data = read(tmp_path / "gradients")
+    assert len(data["gradients/statistics"]) == 8
+    assert "epoch_note" not in data
+    assert "epoch_loss" in data
+
+
+def test_an_optimizer_that_the_user_patched_stays_patched(tmp_path):
+    model = small_model()
+    calls = []
+    own = model.optimizer.apply
+
+    def apply(grads, trainable_variables=None):
+        calls.append(1)
+        return own(grads, trainable_variables)
+
+    model.optimizer.__dict__["apply"] = apply
+    fit(model, GradientMonitor(tmp_path))
+    assert model.optimizer.__dict__["apply"] is apply
+    assert calls
+
+
+def test_updates_of_float64_models_are_not_rounded_away(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input([6]), layers.Dense(3, dtype="float64")])
+    model.compile(keras.optimizers.SGD(1e-9), "mse")
+    x, _ = small_data()
+    before = model.layers[0].kernel.numpy()
+    model.fit(
+        x, x[:, :3], batch_size=40, verbose=0, callbacks=[GradientMonitor(tmp_path, update_freq=1)]
+    )
+    want = np.linalg.norm(model.layers[0].kernel.numpy() - before)
+    got = read(tmp_path / "gradients")["gradients/statistics"][0][1][0]
+    assert got[STATISTICS_COLUMNS.index("update_norm")] == pytest.approx(want, rel=1e-6)
+
+
+def test_a_strategy_of_several_devices_warns_once_and_trains(tmp_path):
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = small_model()
+    with pytest.warns(RuntimeWarning, match=r"does not support MirroredStrategy") as caught:
+        history = fit(model, GradientMonitor(tmp_path))
+    assert len([w for w in caught if "GradientMonitor" in str(w.message)]) == 1
+    assert len(history.epoch) == 3
+
+
+def test_one_monitor_listed_twice_logs_each_step_once(tmp_path):
+    monitor = GradientMonitor(tmp_path, update_freq=1)
+    x, y = small_data()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small_model().fit(x, y, batch_size=10, verbose=0, callbacks=[monitor, monitor])
+    steps = [step for step, _ in read(tmp_path / "gradients")["gradients/statistics"]]
+    assert steps == [1, 2, 3, 4]
+
+
+def test_an_instrumented_step_that_does_not_compile_leaves_the_users_own(tmp_path, monkeypatch):
+    from tb_gradplugin.callbacks.tensorflow_capture import TensorFlowCapture
+
+    def build(self, plain):
+        self._plain, self._want = plain, tf.Variable([0.0, 0.0])
+
+        def fails(iterator):
+            raise tf.errors.UnimplementedError(None, None, "no kernel")
+
+        self._instrumented = fails
+
+    monkeypatch.setattr(TensorFlowCapture, "_build", build)
+    with pytest.warns(RuntimeWarning, match="training goes on.*no kernel"):
+        history = fit(small_model(), GradientMonitor(tmp_path))
+    assert len(history.epoch) == 3
 
 
 @pytest.mark.parametrize(
