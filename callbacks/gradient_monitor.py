@@ -132,7 +132,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._with_linear: Captured | None = None
         self._epochs = 0
         self._stock_epochs = Schedule(max_interval=None)
-        self._armed = False
+        self._armed: int | None = None  # the step that is being captured
         self._told_of_nothing = False
         self._users_error: BaseException | None = None
 
@@ -197,8 +197,7 @@ class GradientMonitor(keras.callbacks.Callback):
         if steps:
             last = min(last, steps)
         step = self._epoch_start + last
-        if self._armed:
-            self._collect()
+        self._collect()
         if self._schedule.due(step):
             self._schedule.logged(step)
             self._points += 1
@@ -209,7 +208,7 @@ class GradientMonitor(keras.callbacks.Callback):
             ends = not steps or self._schedule.next_step > self._epoch_start + steps
             linear = self._histograms and ends and self._stock_epochs.due(self._epochs + 1)
             capture.arm(step, log2=log2, linear=linear)
-            self._armed = True
+            self._armed = step
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Keras's hook: counts the step as done; at an epoch's end one may begin and find no data.
@@ -223,6 +222,9 @@ class GradientMonitor(keras.callbacks.Callback):
     @_never_breaks_training
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keras's hook: standard scalars and histograms for TensorBoard's own tabs."""
+        if self._armed is not None and self._armed > self._step:
+            # It began, found the data at an end and never ran: it is still to come.
+            self._schedule.begin(self._step + 1)
         self._collect()
         self._writer.write_epoch(self._step, logs or {}, self._learning_rate())
         self._epochs += 1
@@ -253,9 +255,9 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def _collect(self) -> None:
         capture = self._capture
-        if capture is None or not self._armed:
+        if capture is None or self._armed is None:
             return
-        self._armed = False
+        self._armed = None
         captured = capture.collect()
         if capture.failure is not None:
             raise capture.failure
