@@ -1,12 +1,14 @@
-"""What monitoring costs: time of `fit` with it over time of `fit` without it, on this machine.
+"""What monitoring costs: time of a train step in `fit` with it over one without it.
 
-    python benchmarks/overhead.py [--models mlp,cnn,lstm,transformer] [--rounds 5] [--steps 100]
+    python benchmarks/overhead.py [--models mlp,cnn,lstm,transformer] [--steps 320] [--xla]
 
-All variants of a model live in one process and take turns, a `fit` of a hundred steps each, every
-one right after a turn of the plain model, so that a noisy machine slows both alike; printed is the
-median over the rounds of the ratio to that turn.  The first turn of each variant traces and is not
-counted; "first turn" is what it took longer than the plain model's first.  "plain again" is a second
-model without anything: its distance from 1 is the noise of this run.
+All variants of a model train at once, each in a `fit` of its own in a thread of its own, and pass a
+baton: one step of each in turn.  So whatever slows this machine slows all of them alike.  A step's
+time runs from its first callback to its last.  With every N-th step logged the mean is put together
+from the medians of the logged step, of the one after it (which reads the results) and of the
+others; otherwise it is the mean without the slowest 1 %.  The first 20 steps (tracing) are left out:
+they are "start-up", what they took longer than the plain ones.  "plain again" is a second model
+without anything: its distance from 1 is the noise of this run.
 
 Beside ours, two ways people do it today: a callback that computes the gradients again on the batch
 with a GradientTape in a tf.function and writes their norms, and tf.summary.histogram of every
@@ -18,8 +20,8 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import statistics
 import tempfile
+import threading
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -32,6 +34,7 @@ from keras import layers
 from tb_gradplugin.callbacks import GradientMonitor
 
 BATCH = 64
+START = 20
 
 
 def mlp():
@@ -76,22 +79,44 @@ TITLES = {
 }
 
 
-class StepTimes(keras.callbacks.Callback):
-    """Seconds of each train step, other callbacks' work at its begin included."""
+class Baton:
+    """Lets threads take turns, one step each."""
 
-    def __init__(self):
+    def __init__(self, count):
+        self.turn, self.count, self.change = 0, count, threading.Condition()
+
+    def wait(self, index):
+        with self.change:
+            self.change.wait_for(lambda: self.turn == index)
+
+    def pass_on(self):
+        with self.change:
+            self.turn = (self.turn + 1) % self.count
+            self.change.notify_all()
+
+
+class Take(keras.callbacks.Callback):
+    """First callback: waits for the variant's turn, then the step's time runs."""
+
+    def __init__(self, variant, baton):
         super().__init__()
-        self.seconds = []
-        self._last = None
+        self.variant, self.baton = variant, baton
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self._last = None
+    def on_train_batch_begin(self, batch, logs=None):
+        self.baton.wait(self.variant.index)
+        self.variant.begun = time.perf_counter()
+
+
+class Pass(keras.callbacks.Callback):
+    """Last callback: the step's time ends."""
+
+    def __init__(self, variant, baton):
+        super().__init__()
+        self.variant, self.baton = variant, baton
 
     def on_train_batch_end(self, batch, logs=None):
-        now = time.perf_counter()
-        if self._last is not None:
-            self.seconds.append(now - self._last)
-        self._last = now
+        self.variant.seconds.append(time.perf_counter() - self.variant.begun)
+        self.baton.pass_on()
 
 
 class TapeCallback(keras.callbacks.Callback):
@@ -146,39 +171,55 @@ class SummaryModel(keras.Model):
 
 
 class Variant:
-    """A model, its callbacks and the times of its turns."""
+    """One way to train, and the seconds of its steps."""
 
-    def __init__(self, name, build, x, y, steps, kind, every, jit):
-        self.name, self.kind, self.every = name, kind, every
-        keras.utils.set_random_seed(0)
-        inputs, outputs = build()
+    def __init__(self, index, name, kind, every):
+        self.index, self.name, self.kind, self.every = index, name, kind, every
+        self.begun, self.seconds = 0.0, []
+
+    def train(self, build, x, y, jit, baton):
         directory = tempfile.mkdtemp()
+        # One at a time also while building: Keras names and seeds are global.
+        baton.wait(self.index)
+        inputs, outputs = build()
         model_class = keras.Model
-        if kind == "summary":
-            model_class = type("S", (SummaryModel,), {"every": every, "directory": directory})
-        self.model = model_class(inputs, outputs)
-        self.model.compile("adam", "mse", jit_compile=jit)
-        self.times = StepTimes()
-        self.callbacks = [self.times]
-        if kind == "ours":
-            self.callbacks.insert(
-                0, GradientMonitor(directory, update_freq=every, on_unhealthy="ignore")
-            )
-        elif kind == "tape":
-            self.callbacks.insert(0, TapeCallback(every, directory, x, y))
-        self.x, self.y, self.first = x, y, None
+        if self.kind == "summary":
+            members = {"every": self.every, "directory": directory}
+            model_class = type("Summarised", (SummaryModel,), members)
+        model = model_class(inputs, outputs)
+        model.compile("adam", "mse", jit_compile=jit)
+        baton.pass_on()
+        callbacks = [Take(self, baton), Pass(self, baton)]
+        if self.kind == "ours":
+            monitor = GradientMonitor(directory, update_freq=self.every, on_unhealthy="ignore")
+            callbacks.insert(1, monitor)
+        elif self.kind == "tape":
+            callbacks.insert(1, TapeCallback(self.every, directory, x, y))
+        model.fit(x, y, batch_size=BATCH, verbose=0, callbacks=callbacks)
+        self.parameters = model.count_params()
 
-    def turn(self):
-        """Seconds of one fit."""
-        start = time.perf_counter()
-        self.model.fit(self.x, self.y, batch_size=BATCH, verbose=0, callbacks=self.callbacks)
-        seconds = time.perf_counter() - start
-        if self.first is None:
-            self.first = seconds
-        return seconds
+    @property
+    def mean(self):
+        """Mean seconds of a step after the start."""
+        steps = np.array(self.seconds[START:])
+        if self.every in (0, 1, "auto"):
+            return np.sort(steps)[: -max(len(steps) // 100, 1)].mean()
+        # Ours logs step 1, 1 + N, …; the others N, 2 N, …
+        phase = (np.arange(START, START + len(steps)) + (self.kind != "ours")) % self.every
+        on, after = np.median(steps[phase == 0]), np.median(steps[phase == 1])
+        return (on + after + (self.every - 2) * self.off) / self.every
+
+    @property
+    def off(self):
+        """Median seconds of a step that is not logged, nor follows one that is."""
+        steps = np.array(self.seconds[START:])
+        if self.every in (0, 1, "auto"):
+            return np.median(steps)
+        phase = (np.arange(START, START + len(steps)) + (self.kind != "ours")) % self.every
+        return np.median(steps[phase > 1])
 
 
-def measure(name, rounds, steps, jit):
+def measure(name, steps, jit, peers):
     build = MODELS[name]
     inputs, _ = build()
     rng = np.random.default_rng(0)
@@ -186,52 +227,42 @@ def measure(name, rounds, steps, jit):
     y = rng.normal(size=[BATCH * steps, 10]).astype("float32")
     plans = [("plain", "plain", 0), ("plain again", "plain", 0)]
     plans += [(f"ours, {n}", "ours", n) for n in (1, 10, 100, "auto")]
-    plans += [(f"tape again, {n}", "tape", n) for n in (1, 10, 100)]
+    plans += [(f"tape again, {n}", "tape", n) for n in peers]
     if not jit:  # tf.summary does not compile under XLA
-        plans += [(f"tf.summary, {n}", "summary", n) for n in (1, 10, 100)]
-    variants = [Variant(n, build, x, y, steps, kind, every, jit) for n, kind, every in plans]
-    for variant in variants:
-        variant.turn()
-        variant.times.seconds.clear()
+        plans += [(f"tf.summary, {n}", "summary", n) for n in peers]
+    variants = [Variant(i, *plan) for i, plan in enumerate(plans)]
+    baton = Baton(len(variants))
+    threads = [threading.Thread(target=v.train, args=(build, x, y, jit, baton)) for v in variants]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     plain, *others = variants
-    ratios = {v.name: [] for v in others}
-    off_steps = {v.name: [] for v in others}
-    for _ in range(rounds):
-        for variant in others:
-            plain.times.seconds.clear()
-            variant.times.seconds.clear()
-            ratios[variant.name].append(1 / plain.turn() * variant.turn())
-            off_steps[variant.name].append(
-                statistics.median(variant.times.seconds) / statistics.median(plain.times.seconds)
-            )
-    step_ms = statistics.median(plain.times.seconds) * 1e3
     title = TITLES[name] + (", XLA" if jit else "")
-    parameters = plain.model.count_params()
-    print(f"\n{title}: {parameters:,} parameters, plain step {step_ms:.1f} ms")
-    print(f"  {'':18}{'fit':>8}{'off-step':>10}{'first turn':>12}")
+    print(f"\n{title}: {plain.parameters:,} parameters, plain step {plain.off * 1e3:.1f} ms")
+    print(f"  {'':18}{'step':>8}{'off-step':>10}{'start-up':>12}")
     for variant in others:
-        ratio = statistics.median(ratios[variant.name])
-        # Of these hardly a step is logged: the median step is one that is not.
-        off = statistics.median(off_steps[variant.name]) if variant.every in (100, "auto") else None
-        shown = "" if off is None else f"{off:.3f}"
-        first = f"{variant.first - plain.first:+.1f} s"
-        print(f"  {variant.name:18}{ratio:8.3f}{shown:>10}{first:>12}", flush=True)
+        off = f"{variant.off / plain.off:.3f}" if variant.every in (10, 100, "auto") else ""
+        start = f"{sum(variant.seconds[:START]) - sum(plain.seconds[:START]):+.1f} s"
+        print(
+            f"  {variant.name:18}{variant.mean / plain.mean:8.3f}{off:>10}{start:>12}", flush=True
+        )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="mlp,cnn,lstm,transformer")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=100, help="train steps a turn")
+    parser.add_argument("--steps", type=int, default=320)
     parser.add_argument("--xla", action="store_true", help="compile the models with XLA")
+    parser.add_argument("--peers", default="1,10,100", help="update frequencies of the other ways")
     args = parser.parse_args()
+    peers = [int(n) for n in args.peers.split(",")]
     print(
         f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {os.cpu_count()} cores, "
-        f"{platform.machine()}; fit time over plain, median of {args.rounds} interleaved turns of "
-        f"{args.steps} steps, batch {BATCH}"
+        f"{platform.machine()}; step time over plain, {args.steps} interleaved steps, batch {BATCH}"
     )
     for name in args.models.split(","):
-        measure(name, args.rounds, args.steps, args.xla)
+        measure(name, args.steps, args.xla, peers)
 
 
 if __name__ == "__main__":

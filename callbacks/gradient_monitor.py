@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import sys
@@ -119,6 +120,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._capture: Capture | None = None
         self._writer = RunWriter(os.path.join(self._log_dir, "gradients"), self._warn)
         self._judge: Judge | None = None
+        self._earlier = RunHealth()  # of fits with another set of trained variables
         self._baseline = BaselineLoss(None)
         self._off = False
         self._begun = False
@@ -177,6 +179,7 @@ class GradientMonitor(keras.callbacks.Callback):
         if self._structure_key is None:  # a new model: its own count of steps
             self._step = done
             self._judge = None
+            self._earlier = RunHealth()
         else:
             self._step = max(self._step, done)
         self._baseline = BaselineLoss(model.loss)
@@ -243,9 +246,8 @@ class GradientMonitor(keras.callbacks.Callback):
     def report(self) -> HealthReport:
         """The findings so far, under the last part of ``log_dir`` as the run's name."""
         self._catch_up()
-        health = RunHealth() if self._judge is None else self._judge.health()
         name = os.path.basename(os.path.abspath(self._log_dir))
-        return HealthReport({name: health})
+        return HealthReport({name: self._health()})
 
     # The flow of one logged step: collect -> record -> judge -> write -> tell.
 
@@ -271,7 +273,7 @@ class GradientMonitor(keras.callbacks.Callback):
         judge = self._judge
         assert judge is not None
         opened = judge.observe(record)
-        self._writer.write_step(record, judge.health())
+        self._writer.write_step(record, self._health())
         if captured.linear is not None:
             self._with_linear = captured
         for finding in opened:
@@ -285,8 +287,22 @@ class GradientMonitor(keras.callbacks.Callback):
         assert self._capture is not None
         self._structure = describe(self._fitted, captured.variables, self._capture.call_order)
         self._structure_key = key
+        self._earlier = self._health(over=True)
         self._judge = Judge(self._structure, self._thresholds)
         self._writer.write_structure(self._structure, captured.step)
+
+    def _health(self, *, over: bool = False) -> RunHealth:
+        """Findings of all fits; ``over``: what was still active ends here."""
+        past, now = self._earlier, RunHealth() if self._judge is None else self._judge.health()
+        findings = now.findings
+        if over:
+            findings = tuple(dataclasses.replace(f, active=False) for f in findings)
+        return RunHealth(
+            findings=findings + past.findings,
+            first_step=now.first_step if past.first_step is None else past.first_step,
+            last_step=past.last_step if now.last_step is None else now.last_step,
+            logged=past.logged + now.logged,
+        )
 
     def _record(self, captured: Captured) -> StepRecord:
         statistics = captured.statistics.copy()

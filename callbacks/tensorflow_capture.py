@@ -39,7 +39,7 @@ class _Slot:
     statistics: tf.Variable
     counts: tf.Variable | None
     linear: tf.Variable | None
-    scale: tf.Variable  # 0: the call was not reached in this step
+    scale: tf.Variable  # [2]: loss scale, and the capture that it belongs to
 
 
 class TensorFlowCapture:
@@ -75,6 +75,7 @@ class TensorFlowCapture:
         self._want: tf.Variable | None = None
         self._graph: Any = None
         self._calls = 0
+        self._number = 0
         self._inside = False
         self._pending: tuple[int, bool, bool, Any] | None = None
 
@@ -93,11 +94,9 @@ class TensorFlowCapture:
         instrumented = self._instrumented
         assert instrumented is not None
         assert self._want is not None
-        self._want.assign([float(log2), float(linear)])
-        for slot in self._slots:
-            slot.scale.assign(0.0)
-        if self._losses is not None:
-            self._losses.assign(tf.zeros([3]))
+        # What this capture leaves is told by its number from what an earlier one left.
+        self._number = self._number % 2**20 + 1
+        self._want.assign([float(log2), float(linear), float(self._number)])
 
         def one_shot(iterator: Any) -> Any:
             model.train_function = plain
@@ -128,7 +127,7 @@ class TensorFlowCapture:
         model = self._model
         self._slots, self._losses, self._labels = [], None, None
         # Not an integer or bool: those live on the host and break XLA clusters on a GPU.
-        self._want = _own_variable([2])
+        self._want = _own_variable([3])
         original = model.train_step
 
         def train_step(data: Any) -> Any:
@@ -249,13 +248,13 @@ class TensorFlowCapture:
                     _own_variable([n, stats.COLUMNS]),
                     counts,
                     linear,
-                    _own_variable([]),
+                    _own_variable([2]),
                 )
             )
         slot = self._slots[index]
         slot.statistics.assign(table)
-        slot.scale.assign(scale)
         assert self._want is not None
+        slot.scale.assign(tf.stack([scale, self._want[2]]))
         if slot.counts is not None and slot.linear is not None:
             slot.counts.assign(_if(self._want[0], stats.log2_counts, pairs, slot.counts.shape))
             slot.linear.assign(_if(self._want[1], stats.linear_histogram, pairs, slot.linear.shape))
@@ -268,7 +267,8 @@ class TensorFlowCapture:
         data = loss - tf.add_n(extra) if extra else loss
         if self._losses is None:
             self._losses = _own_variable([3])
-        self._losses.assign(tf.stack([loss, data, 1.0]))
+        assert self._want is not None
+        self._losses.assign(tf.stack([loss, data, self._want[2]]))
         names = ("x", "y", "y_pred", "sample_weight")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         try:
@@ -289,13 +289,14 @@ class TensorFlowCapture:
         if self._pending is None:
             return None
         (step, log2, linear, logs), self._pending = self._pending, None
-        scales = [float(s.scale.numpy()) for s in self._slots]
-        if self.failure is not None or not any(scales):
+        scales, numbers = np.array([s.scale.numpy() for s in self._slots]).reshape(-1, 2).T
+        reached = numbers == self._number
+        if self.failure is not None or not reached.any():
             return None
         loss = data_loss = float("nan")
         labels = None
         losses = np.zeros(3) if self._losses is None else self._losses.numpy()
-        if losses[2]:
+        if losses[2] == self._number:
             loss, data_loss = float(losses[0]), float(losses[1])
             labels = None if self._labels is None else self._labels.numpy()
         elif isinstance(logs, dict) and "loss" in logs:
@@ -304,9 +305,12 @@ class TensorFlowCapture:
         return Captured(
             step=step,
             variables=[v for s in self._slots for v in s.variables],
-            statistics=np.concatenate([self._statistics(s) for s in self._slots]),
+            statistics=np.concatenate(
+                [self._statistics(s, r) for s, r in zip(self._slots, reached, strict=True)]
+            ),
             scale=np.repeat(
-                [scale or 1.0 for scale in scales], [len(s.variables) for s in self._slots]
+                np.where(reached, scales, 1.0).astype(np.float64),
+                [len(s.variables) for s in self._slots],
             ),
             loss=loss,
             data_loss=data_loss,
@@ -315,9 +319,9 @@ class TensorFlowCapture:
             linear=_read([s.linear for s in self._slots]) if linear else None,
         )
 
-    def _statistics(self, slot: _Slot) -> np.ndarray:
+    def _statistics(self, slot: _Slot, reached: bool) -> np.ndarray:
         table = slot.statistics.numpy()
-        if not slot.scale.numpy():
+        if not reached:
             table[:] = np.nan
         table[~np.array(slot.present, bool)] = np.nan
         if not self._updates:

@@ -135,7 +135,9 @@ def _sums(g: Tensor, left_out: Tensor) -> tuple[Tensor, ...]:
     total = tf.reduce_sum(tf.cast(tf.reduce_sum(g, axis=-1), tf.float64))
     low = _with_left_out(tf.reduce_min(tf.reduce_min(g, axis=-1)), left_out, tf.minimum)
     high = _with_left_out(tf.reduce_max(tf.reduce_max(g, axis=-1)), left_out, tf.maximum)
-    nonzero = tf.cast(tf.math.count_nonzero(g, dtype=tf.int32), tf.float64)
+    # Faster than tf.math.count_nonzero; a row's count is exact below 2**24 elements.
+    present = tf.cast(tf.not_equal(g, 0.0), tf.float32)
+    nonzero = tf.reduce_sum(tf.cast(tf.reduce_sum(present, axis=-1), tf.float64))
     return size, total, square, low, high, nonzero
 
 

@@ -384,6 +384,19 @@ def test_one_monitor_can_watch_one_model_after_another(tmp_path):
     assert monitor.report().runs[tmp_path.name].logged == 4
 
 
+def test_findings_outlive_a_change_of_what_is_trained(tmp_path):
+    model, monitor = vanishing_model(), GradientMonitor(tmp_path, on_unhealthy="ignore")
+    fit(model, monitor, epochs=12)
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    fit(model, monitor, epochs=2)
+    health = monitor.report().runs[tmp_path.name]
+    assert [(f.kind, f.active) for f in health.findings] == [("vanishing", False)]
+    assert health.verdict == "healthy"
+    assert (health.first_step, health.last_step) == (1, 55)
+
+
 class TwoLosses(keras.Model):
     """A train step of its own that never calls compute_loss."""
 
@@ -627,7 +640,7 @@ def test_an_instrumented_step_that_does_not_compile_leaves_the_users_own(tmp_pat
     from tb_gradplugin.callbacks.tensorflow_capture import TensorFlowCapture
 
     def build(self, plain):
-        self._plain, self._want = plain, tf.Variable([0.0, 0.0])
+        self._plain, self._want = plain, tf.Variable([0.0, 0.0, 0.0])
 
         def fails(iterator):
             raise tf.errors.UnimplementedError(None, None, "no kernel")
