@@ -6,8 +6,8 @@ All variants of a model train at once, each in a `fit` of its own in a thread of
 baton: one step of each in turn.  So whatever slows this machine slows all of them alike.  A step's
 time runs from its first callback to its last.  With every N-th step logged the mean is put together
 from the medians of the logged step, of the one after it (which reads the results) and of the
-others; otherwise it is the mean without the slowest 1 %.  The first 20 steps (tracing) are left out:
-they are "start-up", what they took longer than the plain ones.  "plain again" is a second model
+others; otherwise it is the mean without the slowest 1 %.  The first 20 steps (tracing) are apart:
+"start-up" is what they took longer than the plain ones.  "plain again" is a second model
 without anything: its distance from 1 is the noise of this run.
 
 Beside ours, two ways people do it today: a callback that computes the gradients again on the batch
