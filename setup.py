@@ -42,7 +42,7 @@ setup(
             *TENSORFLOW,
             "scikit-learn>=1.5",
             "build",
-            "playwright>=1.60",
+            "playwright>=1.65",
             "pyright",
             "pytest>=8",
             "ruff",

@@ -242,7 +242,7 @@ def measure(name, steps, jit, peers):
     print(f"\n{title}: {plain.parameters:,} parameters, plain step {plain.off * 1e3:.1f} ms")
     print(f"  {'':18}{'step':>8}{'off-step':>10}{'start-up':>12}")
     for variant in others:
-        off = f"{variant.off / plain.off:.3f}" if variant.every in (10, 100, "auto") else ""
+        off = f"{variant.off / plain.off:.3f}" if variant.every in (10, 100) else ""
         start = f"{sum(variant.seconds[:START]) - sum(plain.seconds[:START]):+.1f} s"
         print(
             f"  {variant.name:18}{variant.mean / plain.mean:8.3f}{off:>10}{start:>12}", flush=True
