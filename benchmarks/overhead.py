@@ -198,14 +198,17 @@ class Variant:
         model.fit(x, y, batch_size=BATCH, verbose=0, callbacks=callbacks)
         self.parameters = model.count_params()
 
+    def _phase(self, count):
+        """Steps since one was logged: ours logs step 1, 1 + N, …; the others N, 2 N, …"""
+        return (np.arange(START, START + count) + (self.kind != "ours")) % self.every
+
     @property
     def mean(self):
         """Mean seconds of a step after the start."""
         steps = np.array(self.seconds[START:])
         if self.every in (0, 1, "auto"):
             return np.sort(steps)[: -max(len(steps) // 100, 1)].mean()
-        # Ours logs step 1, 1 + N, …; the others N, 2 N, …
-        phase = (np.arange(START, START + len(steps)) + (self.kind != "ours")) % self.every
+        phase = self._phase(len(steps))
         on, after = np.median(steps[phase == 0]), np.median(steps[phase == 1])
         return (on + after + (self.every - 2) * self.off) / self.every
 
@@ -215,7 +218,7 @@ class Variant:
         steps = np.array(self.seconds[START:])
         if self.every in (0, 1, "auto"):
             return np.median(steps)
-        phase = (np.arange(START, START + len(steps)) + (self.kind != "ours")) % self.every
+        phase = self._phase(len(steps))
         return np.median(steps[phase > 1])
 
 

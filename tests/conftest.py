@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import pathlib
 import re
@@ -44,6 +43,19 @@ def demo(tmp_path_factory) -> tuple[str, str]:
     return directory, done.stdout + done.stderr
 
 
+def tensorboard_command(cwd: pathlib.Path) -> list[str]:
+    """Starts TensorBoard with this interpreter; skips where the package is not installed."""
+    code = (
+        "import importlib.metadata as m; print(m.entry_points(group='tensorboard_plugins').names)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=True
+    )
+    if "'gradients'" not in done.stdout:
+        pytest.skip("the package is not installed, so TensorBoard does not know its entry point")
+    return [sys.executable, "-m", "tensorboard.main"]
+
+
 class TensorBoard:
     """A running TensorBoard: its address and what it logged."""
 
@@ -57,10 +69,7 @@ class TensorBoard:
 @contextlib.contextmanager
 def tensorboard(logdir: str, log: pathlib.Path, *arguments: str) -> Iterator[TensorBoard]:
     """Starts the real thing on a free port and waits until it answers."""
-    names = [e.name for e in importlib.metadata.entry_points(group="tensorboard_plugins")]
-    if "gradients" not in names:
-        pytest.skip("the package is not installed here: TensorBoard cannot find the plugin")
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--port", "0"]
+    command = [*tensorboard_command(log.parent), "--logdir", logdir, "--port", "0"]
     with log.open("w") as out:
         process = subprocess.Popen(
             [*command, *arguments], cwd=REPO, stdout=out, stderr=subprocess.STDOUT

@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import time
 import types
 import urllib.error
@@ -34,6 +33,7 @@ from tb_gradplugin import bins, loader, scales, sources, summaries
 from tb_gradplugin.event_files import EventFileWriter
 from tb_gradplugin.health.judge import RULES
 from tb_gradplugin.health.report import RunHealth
+from tests.conftest import tensorboard_command
 
 ROUTES = ("run", "heatmap", "scalars", "layer")
 HOSTILE = (
@@ -541,18 +541,6 @@ def fetch(url: str) -> tuple[int, bytes]:
     except urllib.error.HTTPError as e:
         with e:
             return e.code, e.read()
-
-
-def tensorboard_command(cwd: Path) -> list[str]:
-    code = (
-        "import importlib.metadata as m; print(m.entry_points(group='tensorboard_plugins').names)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=True
-    )
-    if "'gradients'" not in done.stdout:
-        pytest.skip("the package is not installed, so TensorBoard does not know its entry point")
-    return [sys.executable, "-m", "tensorboard.main"]
 
 
 @pytest.mark.parametrize("load_fast", ["true", "false"])
