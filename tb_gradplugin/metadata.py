@@ -20,6 +20,7 @@ HISTOGRAMS_TAG = "gradients/histograms"
 TRAINING_TAG = "gradients/training"
 HEALTH_TAG = "gradients/health"
 MODEL_TAG = "gradients/model"
+PROBE_TAG = "gradients/probe"
 
 BLOCK_SIZE = 512
 """Variables a statistics or histogram tensor holds; a larger model has further tags, so that no
@@ -49,6 +50,18 @@ TRAINING_COLUMNS = (
     "skipped",  # 1.0 when loss scaling skipped the update
 )
 """Columns of ``gradients/training``, float64 [7]."""
+
+PROBE_COLUMNS = (
+    "output_mean",  # mean of the finite elements of the layer's output
+    "output_std",  # standard deviation (population) of the finite elements
+    "output_max",  # largest |element|, finite ones only
+    "nonfinite_share",  # share of elements that are NaN or Inf
+    "zero_share",  # share of elements that are exactly zero
+    "dead_share",  # share of units (last axis) that are exactly zero for the whole batch
+    "saturated_share",  # share of elements on the flat part of tanh or sigmoid; NaN: neither
+    "gradient_norm",  # L2 norm of dL/d(output); NaN: no gradient arrives
+)
+"""Columns of a probe, float32 [layers of the structure, 8]; a row of NaN: not called."""
 
 
 def block_tag(tag: str, block: int) -> str:

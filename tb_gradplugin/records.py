@@ -9,6 +9,7 @@ import numpy as np
 from tb_gradplugin import metadata
 
 _STAT = {name: i for i, name in enumerate(metadata.STATISTICS_COLUMNS)}
+_PROBE = {name: i for i, name in enumerate(metadata.PROBE_COLUMNS)}
 _TRAIN = {name: i for i, name in enumerate(metadata.TRAINING_COLUMNS)}
 
 
@@ -37,3 +38,36 @@ class StepRecord:
     def scalar(self, name: str) -> float:
         """Value ``name`` of the training columns."""
         return float(self.training[_TRAIN[name]])
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeRecord:
+    """What only a look inside one train step tells: outputs of layers and gradients at them.
+
+    Attributes:
+        step: train step that was probed, 0 for a check before training.
+        wall_time: seconds since the epoch.
+        samples: number of samples in the batch.
+        layers: float32 [layers of the structure, len(PROBE_COLUMNS)]; gradients are divided by the
+            loss scale.
+        inputs, targets: float64 [3], mean, standard deviation and largest |element| of the batch's
+            inputs (all of them together) and targets; NaN where there are none or they are no
+            numbers.
+        through_time: index of a recurrent layer -> float32 [T], L2 norm of the total gradient
+            dL/dh_t with respect to its state h_t after each time step, first step first.
+        spectral_radius: index of a recurrent layer -> largest |eigenvalue| of its recurrent kernel,
+            where that is a square matrix (``SimpleRNN``).
+    """
+
+    step: int
+    wall_time: float
+    samples: int
+    layers: np.ndarray
+    inputs: np.ndarray
+    targets: np.ndarray
+    through_time: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
+    spectral_radius: dict[int, float] = dataclasses.field(default_factory=dict)
+
+    def column(self, name: str) -> np.ndarray:
+        """Column ``name`` as float64 [layers of the structure]."""
+        return self.layers[:, _PROBE[name]].astype(np.float64)
