@@ -19,6 +19,7 @@ class Captured:
         statistics: float32 [variables, STATISTICS_COLUMNS], gradients still times ``scale``; a row
             of NaN for a variable that got no gradient in this step.
         scale: float64 [variables], the loss scale by which the gradients are still multiplied.
+        learning_rate: of the first optimizer that was called, as it was used.
         loss: total loss of the batch, NaN if unknown.
         data_loss: loss without regularisation terms, NaN if unknown.
         labels: label moments for ``baseline.BaselineLoss``, or None.
@@ -30,6 +31,7 @@ class Captured:
     variables: list[keras.Variable]
     statistics: np.ndarray
     scale: np.ndarray
+    learning_rate: float
     loss: float
     data_loss: float
     labels: np.ndarray | None

@@ -78,7 +78,8 @@ class GradientMonitor(keras.callbacks.Callback):
             step, ``"ignore"`` only records it, a callable is called with the ``Finding``.
         histograms: whether to write histograms of gradients and weights.
         updates: whether to record norms of weights and updates; costs a copy of the weights while
-            a logged step runs. Without it findings that need them are not made.
+            a logged step runs if the optimizer does more than subtract from them (weight decay,
+            moving averages, constraints). Without it findings that need them are not made.
         thresholds: numbers the rules compare with.
         optimizers: further optimizers whose gradients count, beside those that are attributes of
             the model.
@@ -315,7 +316,7 @@ class GradientMonitor(keras.callbacks.Callback):
             "loss": captured.loss,
             "data_loss": captured.data_loss,
             "baseline_loss": self._baseline.update(captured.labels),
-            "learning_rate": self._learning_rate(),
+            "learning_rate": captured.learning_rate,
             "loss_scale": float(captured.scale.max()),
             "clip_ratio": _clip_ratio(self._fitted, column["norm"]),
             "skipped": float(skipped),

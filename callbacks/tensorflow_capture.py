@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,14 +33,18 @@ BRANCHES = ("CondBranchFuncGraph", "WhileCondFuncGraph", "WhileBodyFuncGraph")
 
 @dataclasses.dataclass
 class _Slot:
-    """Where one ``optimizer.apply`` call of the instrumented step leaves its results."""
+    """Where one ``optimizer.apply`` call of the instrumented step leaves its results.
+
+    One read a captured step is cheaper than many: ``results`` holds, flat, how often the call has
+    been made, the loss scale, the learning rate, and then the statistics of every variable.
+    """
 
     variables: list[Any]
     present: list[bool]
-    statistics: tf.Variable
+    results: tf.Variable
     counts: tf.Variable | None
     linear: tf.Variable | None
-    scale: tf.Variable  # [2]: loss scale, and the capture that it belongs to
+    calls: float = 0.0  # when last read
 
 
 class TensorFlowCapture:
@@ -70,12 +75,13 @@ class TensorFlowCapture:
         self._plain: Callable[..., Any] | None = None
         self._instrumented: Callable[..., Any] | None = None
         self._slots: list[_Slot] = []
+        # Flat: how often the loss was noted, the loss, that without regularisation, label moments.
         self._losses: tf.Variable | None = None
-        self._labels: tf.Variable | None = None
+        self._noted = 0.0
         self._want: tf.Variable | None = None
+        self._wanted = (False, False)
         self._graph: Any = None
         self._calls = 0
-        self._number = 0
         self._inside = False
         self._pending: tuple[int, bool, bool, Any] | None = None
 
@@ -94,12 +100,13 @@ class TensorFlowCapture:
         instrumented = self._instrumented
         assert instrumented is not None
         assert self._want is not None
-        # What this capture leaves is told by its number from what an earlier one left.
-        self._number = self._number % 2**20 + 1
-        self._want.assign([float(log2), float(linear), float(self._number)])
+        if self._wanted != (log2, linear):
+            handle: Any = self._want.handle
+            tf.raw_ops.AssignVariableOp(resource=handle, value=_wish(log2, linear))
+            self._wanted = (log2, linear)
 
         def one_shot(iterator: Any) -> Any:
-            model.train_function = plain
+            _set(model, plain)
             self._pending = None
             try:
                 with self._patched():
@@ -115,19 +122,19 @@ class TensorFlowCapture:
             return out
 
         one_shot.plain = plain  # type: ignore[attr-defined]
-        model.train_function = one_shot
+        _set(model, one_shot)
 
     def disarm(self) -> None:
         """Puts the user's own train function back, also after an aborted fit."""
-        self._model.train_function = getattr(
-            self._model.train_function, "plain", self._model.train_function
-        )
+        armed = self._model.train_function
+        if hasattr(armed, "plain"):
+            _set(self._model, armed.plain)
 
     def _build(self, plain: Callable[..., Any] | None) -> None:
         model = self._model
-        self._slots, self._losses, self._labels = [], None, None
+        self._slots, self._losses, self._noted = [], None, 0.0
         # Not an integer or bool: those live on the host and break XLA clusters on a GPU.
-        self._want = _own_variable([3])
+        self._want, self._wanted = _own_variable([2]), (False, False)
         original = model.train_step
 
         def train_step(data: Any) -> Any:
@@ -193,19 +200,22 @@ class TensorFlowCapture:
                 if trainable_variables is None
                 else list(trainable_variables)
             )
-            before = scale = None
+            before: list[Any] = []
+            told = None
             try:
-                before = [tf.identity(_value(v)) for v in variables] if self._updates else None
-                scale = tf.identity(tf.cast(_loss_scale(optimizer), tf.float32))
+                before = [tf.identity(_value(v)) for v in variables] if self._updates else []
+                told = tf.stack([_loss_scale(optimizer), _learning_rate(optimizer)])
             except Exception as error:
                 self.failure = error
+            graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+            done = 0 if graph is None else len(graph.get_operations())
             self._inside = True
             try:
                 out = original(grads, trainable_variables)
             finally:
                 self._inside = False
             if self.failure is None:
-                self._guard(self._note_gradients, grads, variables, before, scale)
+                self._guard(self._note_gradients, grads, variables, before, told, graph, done)
             return out
 
         return apply
@@ -225,39 +235,46 @@ class TensorFlowCapture:
             self.failure = error
 
     def _note_gradients(
-        self, grads: list[Any], variables: list[Any], before: list[Any] | None, scale: Any
+        self,
+        grads: list[Any],
+        variables: list[Any],
+        before: list[Any],
+        told: Any,
+        graph: Any,
+        done: int,
     ) -> None:
         xla = bool(self._model.jit_compile)
         pairs = [
             None if g is None or 0 in v.shape else stats.as_gradient(g, xla=xla)
             for g, v in zip(grads, variables, strict=True)
         ]
-        nothing: list[Any] = [None] * len(variables)
-        after = [_value(v) for v in variables] if self._updates else nothing
-        table = stats.statistics(pairs, before or nothing, after)
+        norms = [tf.zeros([2])] * len(variables)
+        if before:
+            changes = _changes(variables, before, graph, done)
+            norms = [
+                tf.stack([stats.l2_norm(b), stats.l2_norm(c)])
+                for b, c in zip(before, changes, strict=True)
+            ]
+        table = stats.statistics(pairs, norms)
         n, index = len(pairs), self._calls
         self._calls += 1
         if index == len(self._slots):  # a function may be traced again: each slot is made once
             shapes = [[n, bins.DEVICE_BINS], [n, stats.STOCK_BUCKETS, 3]]
             counts, linear = (_own_variable(s) if self._histograms else None for s in shapes)
             present = [p is not None for p in pairs]
-            self._slots.append(
-                _Slot(
-                    variables,
-                    present,
-                    _own_variable([n, stats.COLUMNS]),
-                    counts,
-                    linear,
-                    _own_variable([2]),
-                )
-            )
+            results = _own_variable([3 + n * stats.COLUMNS])
+            self._slots.append(_Slot(variables, present, results, counts, linear))
         slot = self._slots[index]
-        slot.statistics.assign(table)
+        slot.results.assign(
+            tf.concat([_counted(slot.results), told, tf.reshape(table, [-1])], axis=0)
+        )
         assert self._want is not None
-        slot.scale.assign(tf.stack([scale, self._want[2]]))
-        if slot.counts is not None and slot.linear is not None:
-            slot.counts.assign(_if(self._want[0], stats.log2_counts, pairs, slot.counts.shape))
-            slot.linear.assign(_if(self._want[1], stats.linear_histogram, pairs, slot.linear.shape))
+        for place, kind, function in (
+            (slot.counts, 0, stats.log2_counts),
+            (slot.linear, 1, stats.linear_histogram),
+        ):
+            if place is not None:
+                place.assign(stats.histograms(self._want[kind], pairs, function, place.shape))
 
     def _note_loss(self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if loss is None:
@@ -265,62 +282,66 @@ class TensorFlowCapture:
         loss = tf.reduce_sum(tf.cast(loss, tf.float32))
         extra = [tf.reduce_sum(tf.cast(t, tf.float32)) for t in self._model.losses]
         data = loss - tf.add_n(extra) if extra else loss
-        if self._losses is None:
-            self._losses = _own_variable([3])
-        assert self._want is not None
-        self._losses.assign(tf.stack([loss, data, self._want[2]]))
         names = ("x", "y", "y_pred", "sample_weight")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
+        parts: list[Any] = [tf.stack([loss, data])]
         try:
             moments = label_moments(
                 self._model, given.get("y"), given.get("y_pred"), given.get("sample_weight")
             )
+            if moments is not None:
+                parts.append(tf.reshape(moments, [-1]))
         except Exception:  # labels of a kind not thought of: the baseline stays unknown
-            return
-        if moments is None:
-            return
-        if self._labels is None:
-            self._labels = _own_variable(moments.shape)
-        if self._labels.shape == moments.shape:
-            self._labels.assign(moments)
+            pass
+        shape = [1 + sum(part.shape.num_elements() for part in parts)]
+        if self._losses is None:
+            self._losses = _own_variable(shape)
+        if self._losses.shape == shape:
+            self._losses.assign(tf.concat([_counted(self._losses), *parts], axis=0))
 
     def collect(self) -> Captured | None:
         """Results of the last captured step, once; None if no optimizer ran in it."""
         if self._pending is None:
             return None
         (step, log2, linear, logs), self._pending = self._pending, None
-        scales, numbers = np.array([s.scale.numpy() for s in self._slots]).reshape(-1, 2).T
-        reached = numbers == self._number
-        if self.failure is not None or not reached.any():
+        slots, read = self._slots, [_read(s.results) for s in self._slots]
+        reached = [r[0] != s.calls for r, s in zip(read, slots, strict=True)]
+        if self.failure is not None or not any(reached):
             return None
+        for slot, results in zip(slots, read, strict=True):
+            slot.calls = results[0]
         loss = data_loss = float("nan")
         labels = None
-        losses = np.zeros(3) if self._losses is None else self._losses.numpy()
-        if losses[2] == self._number:
-            loss, data_loss = float(losses[0]), float(losses[1])
-            labels = None if self._labels is None else self._labels.numpy()
+        losses = np.zeros(1) if self._losses is None else _read(self._losses)
+        if losses[0] != self._noted:
+            self._noted = losses[0]
+            loss, data_loss = float(losses[1]), float(losses[2])
+            labels = losses[3:].reshape(2, -1) if len(losses) > 3 else None
         elif isinstance(logs, dict) and "loss" in logs:
             reported = np.asarray(logs["loss"], dtype=np.float64)
             loss = data_loss = float(reported) if reported.ndim == 0 else loss
+        # float32 holds seven digits: 0.001 is meant, not 0.0010000000474974513.
+        rate = next(r[2] for r, there in zip(read, reached, strict=True) if there)
         return Captured(
             step=step,
-            variables=[v for s in self._slots for v in s.variables],
+            variables=[v for s in slots for v in s.variables],
             statistics=np.concatenate(
-                [self._statistics(s, r) for s, r in zip(self._slots, reached, strict=True)]
+                [self._statistics(*one) for one in zip(slots, read, reached, strict=True)]
             ),
             scale=np.repeat(
-                np.where(reached, scales, 1.0).astype(np.float64),
-                [len(s.variables) for s in self._slots],
+                [float(r[1]) if there else 1.0 for r, there in zip(read, reached, strict=True)],
+                [len(s.variables) for s in slots],
             ),
+            learning_rate=float(f"{rate:.7g}") if rate >= 0.0 else float("nan"),
             loss=loss,
             data_loss=data_loss,
             labels=labels,
-            counts=_read([s.counts for s in self._slots]) if log2 else None,
-            linear=_read([s.linear for s in self._slots]) if linear else None,
+            counts=np.concatenate([_read(s.counts) for s in slots]) if log2 else None,
+            linear=np.concatenate([_read(s.linear) for s in slots]) if linear else None,
         )
 
-    def _statistics(self, slot: _Slot, reached: bool) -> np.ndarray:
-        table = slot.statistics.numpy()
+    def _statistics(self, slot: _Slot, results: np.ndarray, reached: bool) -> np.ndarray:
+        table = results[3:].reshape(-1, stats.COLUMNS)
         if not reached:
             table[:] = np.nan
         table[~np.array(slot.present, bool)] = np.nan
@@ -332,8 +353,9 @@ class TensorFlowCapture:
         """float32 [variables, buckets, 3] of the weights now."""
         if not variables:
             return np.zeros([0, stats.STOCK_BUCKETS, 3], np.float32)
-        none = tf.constant(0, tf.int64)
-        return np.stack([stats.linear_histogram(_flat(_value(v)), none).numpy() for v in variables])
+        flat = [stats.as_gradient(_value(v), xla=False) for v in variables]
+        shape = [len(flat), stats.STOCK_BUCKETS, 3]
+        return stats.histograms(tf.constant(1.0), flat, stats.linear_histogram, shape).numpy()
 
 
 @contextlib.contextmanager
@@ -348,6 +370,16 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
             owner.__dict__.pop(name, None)
         else:
             owner.__dict__[name] = kept
+
+
+def _set(model: Any, function: Any) -> None:
+    """Sets the train function past Keras's tracking of attributes, which takes its time."""
+    model.__dict__["train_function"] = function
+
+
+@functools.cache
+def _wish(log2: bool, linear: bool) -> Any:
+    return tf.constant([float(log2), float(linear)])
 
 
 def _graph() -> Any:
@@ -378,23 +410,41 @@ def _cannot_run(error: BaseException) -> bool:
     return isinstance(error, tf.errors.InvalidArgumentError) and "unsupported op" in str(error)
 
 
-def _read(parts: list[tf.Variable | None]) -> np.ndarray:
-    return np.concatenate([p.numpy() for p in parts if p is not None])
+def _read(variable: tf.Variable | None) -> np.ndarray:
+    """Its value; without the layers of ``tf.Variable.numpy`` this takes a quarter of the time."""
+    assert variable is not None
+    handle: Any = variable.handle
+    return tf.raw_ops.ReadVariableOp(resource=handle, dtype=variable.dtype).numpy()
 
 
-def _if(wanted: Any, function: Callable[..., Any], pairs: list[Any], shape: Any) -> Any:
-    """``function`` of every gradient, zeros where there is none, or only zeros if not wanted."""
-    return tf.cond(
-        wanted > 0.5,
-        lambda: tf.stack(
-            [tf.zeros(shape[1:]) if p is None else function(_flat(p[0]), p[1]) for p in pairs]
-        ),
-        lambda: tf.zeros(shape),
-    )
+def _counted(results: tf.Variable) -> Any:
+    """[1]: the first element of what is kept there, one more; starts again at 2**20."""
+    return tf.math.floormod(results[:1], 2.0**20) + 1.0
 
 
-def _flat(value: Any) -> Any:
-    return tf.reshape(tf.cast(value, tf.float32), [-1])
+def _changes(variables: list[Any], before: list[Any], graph: Any, done: int) -> list[Any]:
+    """What an optimizer's call, the operations of ``graph`` from number ``done`` on, changed.
+
+    Most optimizers subtract one tensor from each variable: that is it.  Otherwise the difference
+    of the values, which needs a copy of the old one.
+    """
+    steps: dict[int, list[Any]] = {}
+    if graph is not None:
+        handles = {id(graph.capture(_value(v).handle)) for v in variables}
+        for operation in graph.get_operations()[done:]:
+            for tensor in operation.inputs:
+                if id(tensor) in handles and operation.type != "ReadVariableOp":
+                    steps.setdefault(id(tensor), []).append(operation)
+    out = []
+    for variable, old in zip(variables, before, strict=True):
+        value = _value(variable)
+        written = [] if graph is None else steps.get(id(graph.capture(value.handle)), [])
+        if [w.type for w in written] in (["AssignSubVariableOp"], ["AssignAddVariableOp"]):
+            out.append(written[0].inputs[1])
+        else:
+            # The difference of nearly equal numbers is taken before anything is rounded.
+            out.append(value - old)
+    return out
 
 
 def _value(variable: Any) -> Any:
@@ -402,7 +452,14 @@ def _value(variable: Any) -> Any:
 
 
 def _loss_scale(optimizer: Any) -> Any:
-    """Factor by which the gradients handed to ``optimizer.apply`` are multiplied."""
+    """Factor by which the gradients handed to ``optimizer.apply`` are multiplied; float32 []."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return _value(optimizer.dynamic_scale) if optimizer.built else optimizer.initial_scale
-    return getattr(optimizer, "loss_scale_factor", None) or 1.0
+        scale = _value(optimizer.dynamic_scale) if optimizer.built else optimizer.initial_scale
+    else:
+        scale = getattr(optimizer, "loss_scale_factor", None) or 1.0
+    return tf.cast(scale, tf.float32)
+
+
+def _learning_rate(optimizer: Any) -> Any:
+    """The rate that the optimizer's next call uses; float32 [], negative if it has none."""
+    return tf.cast(_value(getattr(optimizer, "learning_rate", -1.0)), tf.float32)

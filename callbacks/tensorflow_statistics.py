@@ -1,40 +1,39 @@
 """Statistics and histograms of gradients as TensorFlow graph operations.
 
 Everything compiles under XLA, forces no synchronisation and reads each gradient only a few times.
-What is done per variable is a ``tf.function`` of unknown shape: traced once a process, not once a
-variable and train function, which would take seconds on a model of some dozen variables.
+A model has a few large variables, on which time goes by the pass over memory, and many small ones,
+on which it goes by the operation: the small ones are measured together, as rows of a matrix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tb_gradplugin import bins
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
 COLUMNS = len(STATISTICS_COLUMNS)
-SMALL = 65536
-"""Elements up to which the standard deviation is computed in two passes at once."""
+SMALL = 16384
+"""Elements up to which variables are measured together."""
+ROW_GROWTH = 4
+"""Variables in one matrix differ in size by less than this factor: the rest of a row is padding."""
 TINY_SQUARE = 1e-30
 """Sums of squares below it lose digits in float32: the careful path takes over."""
+FLOAT32_COUNTS = 2**24
+"""Whole numbers that float32 can tell apart."""
 
 STOCK_BUCKETS = 30
 """Buckets of the standard histogram summaries, as TensorBoard's own writer uses."""
 
 Tensor = Any
-Gradient = tuple[Tensor, Tensor]
-"""Elements (float32, rank >= 1) and the int64 count of further elements that are zero."""
-
-_FLAT = tf.TensorSpec([None], tf.float32)
-_MATRIX = tf.TensorSpec([None, None], tf.float32)
-_COUNT = tf.TensorSpec([], tf.int64)
-
-
-def _once(*signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return tf.function(input_signature=signature, autograph=False)
+Gradient = tuple[Tensor, Tensor | int]
+"""Elements (float32 [n]) and the count (int64) of further elements that are zero."""
 
 
 def as_gradient(gradient: Any, *, xla: bool) -> Gradient:
@@ -44,7 +43,7 @@ def as_gradient(gradient: Any, *, xla: bool) -> Gradient:
     rows that are not present are zeros that need no memory.  XLA has no ``tf.unique``, so there
     the gradient is made dense.
     """
-    left_out = tf.constant(0, tf.int64)
+    left_out: Any = 0
     if isinstance(gradient, tf.IndexedSlices):
         if xla or gradient.dense_shape is None:
             gradient = tf.convert_to_tensor(gradient)
@@ -54,106 +53,166 @@ def as_gradient(gradient: Any, *, xla: bool) -> Gradient:
             total = tf.reduce_prod(tf.cast(gradient.dense_shape, tf.int64))
             left_out = total - tf.size(values, out_type=tf.int64)
             gradient = values
-    gradient = tf.cast(gradient, tf.float32)
-    if gradient.shape.rank == 0:
-        gradient = tf.reshape(gradient, [1])
-    return gradient, left_out
+    return tf.reshape(tf.cast(gradient, tf.float32), [-1]), left_out
 
 
-def statistics(
-    gradients: list[Gradient | None],
-    before: list[Tensor | None],
-    after: list[Tensor | None],
-) -> Tensor:
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Some of the gradients, a row each.
+
+    Attributes:
+        index: which gradients.
+        matrix: float32 [rows, width], rows shorter than that filled up with zeros.
+        sizes: int64 [rows], elements of each row.
+        left_out: int64 [rows], further elements that are zero.
+    """
+
+    index: list[int]
+    matrix: Tensor
+    sizes: Any
+    left_out: Any
+
+    @property
+    def inside(self) -> Tensor:
+        """bool [rows, width], False where a row is filled up."""
+        width = tf.shape(self.matrix, out_type=tf.int64)[1]
+        return tf.range(width)[None] < tf.cast(self.sizes, tf.int64)[:, None]
+
+
+def in_rows(gradients: Iterable[Gradient | None]) -> list[Rows]:
+    """Gradients of a few elements together, by size; large and sparse ones alone."""
+    out: list[Rows] = []
+    small: dict[int, list[tuple[int, Tensor, int]]] = {}
+    for i, gradient in enumerate(gradients):
+        if gradient is None:
+            continue
+        g, left_out = gradient
+        size = g.shape[0]
+        if size is not None and size <= SMALL and isinstance(left_out, int):
+            group = math.ceil(math.log(size, ROW_GROWTH)) if size > 1 else 0
+            small.setdefault(group, []).append((i, g, size))
+        else:
+            sizes = tf.size(g, out_type=tf.int64)[None]
+            out.append(Rows([i], g[None], sizes, tf.cast(left_out, tf.int64)[None]))
+    for members in small.values():
+        sizes = np.array([size for _, _, size in members], np.int64)
+        parts: list[Tensor] = []
+        for _, g, size in members:
+            parts += [g, np.zeros(sizes.max() - size, np.float32)]
+        matrix = tf.reshape(tf.concat(parts, 0), [len(members), sizes.max()])
+        out.append(Rows([i for i, _, _ in members], matrix, sizes, np.zeros_like(sizes)))
+    return out
+
+
+def _in_order(parts: list[tuple[Rows, Tensor]], count: int) -> Tensor:
+    """Rows of ``parts`` at their gradient's place of ``count``; zeros where there is none."""
+    if not parts:
+        raise ValueError("no gradient")
+    place = np.zeros(count, np.int64)  # the row of zeros put first
+    place[[i for rows, _ in parts for i in rows.index]] = np.arange(
+        1, 1 + sum(len(rows.index) for rows, _ in parts)
+    )
+    values = [value for _, value in parts]
+    return tf.gather(tf.concat([tf.zeros_like(values[0][:1]), *values], 0), place)
+
+
+def statistics(gradients: list[Gradient | None], norms: list[Tensor]) -> Tensor:
     """Statistics of each variable, ``STATISTICS_COLUMNS``.
 
-    The fast path sums squares in float32 (error below 1e-6 relative) and sums rows in float32,
-    their total in float64 (error of the mean far below 1e-5 of the deviation).  Where that is not
-    enough anywhere (non-finite elements, overflow, underflow, mean much larger than the deviation)
-    all of it is done again in float64.
+    The fast path sums in float32 (Eigen adds in a tree: error of sums of squares below 1e-6
+    relative, of the mean far below 1e-5 of the deviation).  Where that is not enough anywhere
+    (non-finite elements, overflow, underflow, mean much larger than the deviation) all of it is
+    done again in float64.
 
     Args:
         gradients: results of ``as_gradient``, or None without a gradient.
-        before: value of each variable before the optimizer's call, or None (not recorded).
-        after: likewise afterwards.
+        norms: float32 [2] of each variable, norm before the optimizer's call and of the change.
 
     Returns:
-        float32 [len(gradients), COLUMNS]; a row of zeros for None, zeros for what is not recorded.
+        float32 [len(gradients), COLUMNS]; zeros for None.
         (No NaN: constants of NaN would trip ``tf.debugging.enable_check_numerics``.)
     """
-    present = [i for i, g in enumerate(gradients) if g is not None]
-    chosen = [g for g in gradients if g is not None]
-    rows: list[Tensor] = [tf.zeros([COLUMNS])] * len(gradients)
-    if chosen:
-        fast = [_fast(*g) for g in chosen]
-        quick = tf.stack([row for row, _ in fast])
-        table = tf.cond(
-            tf.reduce_any(tf.stack([doubtful for _, doubtful in fast])),
-            lambda: tf.stack([_careful(tf.reshape(g, [-1]), n) for g, n in chosen]),
-            lambda: quick,
-        )
-        weights = tf.stack([_weights(before[i], after[i]) for i in present])
-        table = tf.concat([table, weights], axis=1)
-        for i, row in zip(present, tf.unstack(table, num=len(present)), strict=True):
-            rows[i] = row
-    return tf.stack(rows)
+    count = len(gradients)
+    arranged = in_rows(gradients)
+    if not arranged:
+        return tf.zeros([count, COLUMNS])
+    sums = _in_order(
+        [(r, _sums_of_small(r) if len(r.index) > 1 else _sums_of_one(r)) for r in arranged], count
+    )
+    quick, doubtful = _described(sums)
+    present = np.array([g is not None for g in gradients])
+    table = tf.cond(
+        tf.reduce_any(doubtful & present),
+        _apart(lambda: tf.stack([_careful(g) for g in gradients])),
+        lambda: quick,
+    )
+    return tf.concat([table, tf.stack(norms)], axis=1)
 
 
-def _fast(g: Tensor, left_out: Tensor) -> tuple[Tensor, Tensor]:
-    elements = g.shape.num_elements()
-    matrix = tf.reshape(g, [-1, g.shape[-1] or 1])
-    if elements is not None and elements <= SMALL:
-        return _fast_small(matrix, left_out)
-    return _fast_large(matrix, left_out)
+def _apart(function: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """``function`` for a branch: one operation there, else all of its own are scheduled each time,
+    also where the branch is not taken."""
+    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
 
-@_once(_MATRIX, _COUNT)
-def _fast_small(g: Tensor, left_out: Tensor) -> tuple[Tensor, Tensor]:
-    size, total, square, low, high, nonzero = _sums(g, left_out)
-    mean = total / size
-    # Centred on the mean: exact where all elements are nearly equal; each zero that was left out
-    # deviates by the mean itself.
-    centred = 2.0 * tf.nn.l2_loss(g - tf.cast(mean, tf.float32))
-    variance = (tf.cast(centred, tf.float64) + tf.cast(left_out, tf.float64) * mean * mean) / size
-    return _row(size, square, mean, variance, low, high, nonzero), _doubtful(square, low, high)
+def _sums_of_one(rows: Rows) -> Tensor:
+    """float64 [1, 8], see ``_described``."""
+    g = rows.matrix[0]
+    size, left_out = (tf.cast(n[0], tf.float64) for n in (rows.sizes, rows.left_out))
+    sums = (tf.reduce_sum(g), 2.0 * tf.nn.l2_loss(g), tf.reduce_min(g), tf.reduce_max(g))
+    sums = [tf.cast(value, tf.float64) for value in sums]
+    unknown = tf.constant(-1.0, tf.float64)
+    return tf.stack([size, left_out, *sums, _count_nonzero(g), unknown])[None]
 
 
-@_once(_MATRIX, _COUNT)
-def _fast_large(g: Tensor, left_out: Tensor) -> tuple[Tensor, Tensor]:
-    size, total, square, low, high, nonzero = _sums(g, left_out)
-    mean = total / size
-    mean_square = tf.cast(square, tf.float64) / size
-    cancelled = tf.logical_and(mean * mean > 0.5 * mean_square, tf.maximum(-low, high) > 0.0)
-    row = _row(size, square, mean, mean_square - mean * mean, low, high, nonzero)
-    return row, tf.logical_or(cancelled, _doubtful(square, low, high))
+def _count_nonzero(g: Tensor) -> Tensor:
+    """float64 []; NaN if there is one.  One pass less than ``tf.math.count_nonzero``."""
+    sign = tf.sign(g)
+    if g.shape[0] is not None and g.shape[0] < FLOAT32_COUNTS:
+        return tf.round(tf.cast(2.0 * tf.nn.l2_loss(sign), tf.float64))
+    return tf.reduce_sum(tf.cast(tf.abs(sign), tf.float64))
 
 
-def _sums(g: Tensor, left_out: Tensor) -> tuple[Tensor, ...]:
-    size = _size(g, left_out)
-    square = 2.0 * tf.nn.l2_loss(g)
-    # Partial sums per row keep float32 exact enough; the total of many rows needs float64.
-    total = tf.reduce_sum(tf.cast(tf.reduce_sum(g, axis=-1), tf.float64))
-    low = _with_left_out(tf.reduce_min(tf.reduce_min(g, axis=-1)), left_out, tf.minimum)
-    high = _with_left_out(tf.reduce_max(tf.reduce_max(g, axis=-1)), left_out, tf.maximum)
-    # Faster than tf.math.count_nonzero; a row's count is exact below 2**24 elements.
-    present = tf.cast(tf.not_equal(g, 0.0), tf.float32)
-    nonzero = tf.reduce_sum(tf.cast(tf.reduce_sum(present, axis=-1), tf.float64))
-    return size, total, square, low, high, nonzero
+def _sums_of_small(rows: Rows) -> Tensor:
+    """float64 [rows, 8], see ``_described``."""
+    g, inside = rows.matrix, rows.inside
+    sizes = tf.constant(rows.sizes, tf.float64)
+    total = tf.reduce_sum(g, 1)
+    mean = total / tf.cast(sizes, tf.float32)
+    # Centred on the mean: exact where all elements are nearly equal.
+    centred = tf.reduce_sum(tf.square(tf.where(inside, g - mean[:, None], 0.0)), 1)
+    sums = (
+        total,
+        tf.reduce_sum(tf.square(g), 1),
+        tf.reduce_min(tf.where(inside, g, g.dtype.max), 1),
+        tf.reduce_max(tf.where(inside, g, g.dtype.min), 1),
+        tf.reduce_sum(tf.abs(tf.sign(g)), 1),
+        centred,
+    )
+    wide = [tf.cast(value, tf.float64) for value in sums]
+    return tf.stack([sizes, tf.zeros_like(sizes), *wide], 1)
 
 
-def _size(g: Tensor, left_out: Tensor) -> Tensor:
-    return tf.cast(tf.size(g, out_type=tf.int64) + left_out, tf.float64)
+def _described(sums: Tensor) -> tuple[Tensor, Tensor]:
+    """The columns that describe a gradient, and bool [n], True where they may be wrong.
 
-
-def _with_left_out(extreme: Tensor, left_out: Tensor, pick: Callable[..., Tensor]) -> Tensor:
-    """Smallest or largest element, the zeros that were left out included."""
-    return tf.where(left_out > 0, pick(extreme, tf.zeros_like(extreme)), extreme)
-
-
-def _doubtful(square: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    Args:
+        sums: float64 [n, 8]: number of elements, of further zeros, sum, sum of squares, smallest,
+            largest, number of elements other than zero, sum of squared deviations (-1: unknown).
+    """
+    elements, left_out, total, square, low, high, nonzero, centred = tf.unstack(sums, axis=1)
+    size = tf.maximum(elements + left_out, 1.0)
+    mean, mean_square = total / size, square / size
+    known = centred >= 0.0
+    variance = tf.where(known, centred / size, mean_square - mean * mean)
+    low = tf.where(left_out > 0.0, tf.minimum(low, 0.0), low)
+    high = tf.where(left_out > 0.0, tf.maximum(high, 0.0), high)
+    some: Tensor = tf.maximum(-low, high) > 0.0
     # NaN compares false: "not (a and b)" catches it.
-    large_enough = tf.logical_or(square > TINY_SQUARE, tf.maximum(-low, high) <= 0.0)
-    return tf.logical_not(tf.logical_and(tf.math.is_finite(square), large_enough))
+    good = tf.math.is_finite(square) & ((square > TINY_SQUARE) | ~some)
+    cancelled = ~known & some & (mean * mean > 0.5 * mean_square)
+    row = _row(size, square, mean, variance, low, high, nonzero)
+    return row, ~good | cancelled
 
 
 def _row(
@@ -164,10 +223,10 @@ def _row(
     low: Tensor,
     high: Tensor,
     nonzero: Tensor,
-    nan: Tensor = 0.0,
-    inf: Tensor = 0.0,
+    nan: Tensor | float = 0.0,
+    inf: Tensor | float = 0.0,
 ) -> Tensor:
-    """The columns that describe the gradient."""
+    """The columns that describe the gradient, stacked last."""
     zeros = size - nan - inf - nonzero
     columns = (
         tf.sqrt(square),
@@ -176,15 +235,26 @@ def _row(
         low,
         high,
         zeros / size,
-        nan,
-        inf,
+        nan + tf.zeros_like(size),
+        inf + tf.zeros_like(size),
     )
-    return tf.stack([tf.cast(c, tf.float32) for c in columns])
+    return tf.cast(tf.stack(columns, axis=-1), tf.float32)
 
 
-@_once(_FLAT, _COUNT)
-def _careful(g: Tensor, left_out: Tensor) -> Tensor:
-    size = _size(g, left_out)
+def _careful(gradient: Gradient | None) -> Tensor:
+    """float32 [8] in float64 throughout; the non-finite elements apart."""
+    if gradient is None:
+        return tf.zeros([COLUMNS - 2])
+    return _careful_once(gradient[0], tf.cast(gradient[1], tf.int64))
+
+
+# Traced once a process, not once a variable and train function.
+@tf.function(
+    input_signature=[tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64)],
+    autograph=False,
+)
+def _careful_once(g: Tensor, left_out: Tensor) -> Tensor:
+    size = tf.cast(tf.size(g, out_type=tf.int64) + left_out, tf.float64)
     finite = tf.math.is_finite(g)
     x = tf.cast(tf.where(finite, g, tf.zeros_like(g)), tf.float64)
     nan = tf.cast(tf.math.count_nonzero(tf.math.is_nan(g), dtype=tf.int32), tf.float64)
@@ -195,8 +265,8 @@ def _careful(g: Tensor, left_out: Tensor) -> Tensor:
     squares = tf.reduce_sum(deviation * deviation) + tf.cast(left_out, tf.float64) * mean * mean
     low = tf.reduce_min(tf.where(finite, x, x.dtype.max))
     high = tf.reduce_max(tf.where(finite, x, x.dtype.min))
-    low = _with_left_out(low, left_out, tf.minimum)
-    high = _with_left_out(high, left_out, tf.maximum)
+    low = tf.where(left_out > 0, tf.minimum(low, 0.0), low)
+    high = tf.where(left_out > 0, tf.maximum(high, 0.0), high)
     nothing = size - nan - inf <= 0.0
     low, high = (tf.where(nothing, tf.zeros_like(v), v) for v in (low, high))
     nonzero = tf.cast(tf.math.count_nonzero(x, dtype=tf.int32), tf.float64)
@@ -204,74 +274,95 @@ def _careful(g: Tensor, left_out: Tensor) -> Tensor:
     return _row(size, square, mean, squares / count, low, high, nonzero, nan, inf)
 
 
-def _weights(before: Tensor | None, after: Tensor | None) -> Tensor:
-    """Norms of the variable before the update and of the update, zero where not recorded."""
-    if before is None:
-        return tf.zeros([2])
-    wide = before.dtype if before.dtype == tf.float64 else tf.float32
-    before = tf.reshape(tf.cast(before, wide), [-1])
-    after = before if after is None else tf.reshape(tf.cast(after, wide), [-1])
-    # The difference of nearly equal numbers is taken before anything is rounded.
-    return _weight_norms(tf.cast(before, tf.float32), tf.cast(after - before, tf.float32))
+def l2_norm(value: Tensor) -> Tensor:
+    """L2 norm of all elements, float32 []."""
+    return tf.sqrt(2.0 * tf.nn.l2_loss(tf.cast(value, tf.float32)))
 
 
-@_once(_FLAT, _FLAT)
-def _weight_norms(before: Tensor, update: Tensor) -> Tensor:
-    return tf.sqrt(2.0 * tf.stack([tf.nn.l2_loss(before), tf.nn.l2_loss(update)]))
-
-
-@_once(_FLAT, _COUNT)
-def log2_counts(g: Tensor, left_out: Tensor) -> Tensor:
-    """Counts of the elements by sign, exponent and first mantissa bit (``tb_gradplugin.bins``).
+def histograms(
+    wanted: Tensor,
+    gradients: Sequence[Gradient | None],
+    function: Callable[[Rows], Tensor],
+    shape: Any,
+) -> Tensor:
+    """``function`` (``log2_counts`` or ``linear_histogram``) of all gradients if wanted.
 
     Args:
-        g: float32 [n].
-        left_out: further zero elements.
+        wanted: float32 [], 1 or 0.
+        gradients: as in ``statistics``.
+        function: from rows to a tensor of ``shape[1:]`` for each of them.
+        shape: of the result.
 
     Returns:
-        float32 [DEVICE_BINS]; counted in int32, since float32 would stick at 2**24.
+        float32 of ``shape``; zeros for None, and everywhere if not wanted.
     """
+    if not any(g is not None for g in gradients):
+        return tf.zeros(shape)
+
+    def make() -> Tensor:
+        return _in_order([(r, function(r)) for r in in_rows(gradients)], len(gradients))
+
+    return tf.cond(wanted > 0.5, _apart(make), lambda: tf.zeros(shape))
+
+
+def log2_counts(rows: Rows) -> Tensor:
+    """Counts of the elements by sign, exponent and first mantissa bit (``tb_gradplugin.bins``).
+
+    Returns:
+        float32 [rows, DEVICE_BINS]; counted in int32, since float32 would stick at 2**24.
+    """
+    g = rows.matrix
     index = tf.bitwise.right_shift(
         tf.bitcast(g, tf.uint32), tf.constant(bins.DEVICE_SHIFT, tf.uint32)
     )
-    counts = tf.cast(_bincount(tf.bitcast(index, tf.int32), bins.DEVICE_BINS), tf.float32)
-    return counts + tf.one_hot(0, bins.DEVICE_BINS) * tf.cast(left_out, tf.float32)
+    counts = _bincount(tf.bitcast(index, tf.int32), bins.DEVICE_BINS)
+    return counts + tf.one_hot(0, bins.DEVICE_BINS)[None] * _further_zeros(rows)[:, None]
 
 
-@_once(_FLAT, _COUNT)
-def linear_histogram(g: Tensor, left_out: Tensor) -> Tensor:
+def linear_histogram(rows: Rows) -> Tensor:
     """Counts of the finite elements in equal buckets between the smallest and largest of them.
 
-    Args:
-        g: float32 [n].
-        left_out: further zero elements.
-
     Returns:
-        float32 [STOCK_BUCKETS, 3] of (left, right, count), as TensorBoard's Histograms tab reads.
+        float32 [rows, STOCK_BUCKETS, 3] of (left, right, count), as TensorBoard's Histograms tab
+        reads.
     """
-    finite = tf.math.is_finite(g)
-    any_finite = tf.reduce_any(finite)
-    low = tf.where(any_finite, tf.reduce_min(tf.where(finite, g, g.dtype.max)), 0.0)
-    high = tf.where(any_finite, tf.reduce_max(tf.where(finite, g, g.dtype.min)), 0.0)
-    low = _with_left_out(low, left_out, tf.minimum)
-    high = _with_left_out(high, left_out, tf.maximum)
+    g, inside = rows.matrix, rows.inside
+    finite = tf.math.is_finite(g) & inside
+    any_finite = tf.reduce_any(finite, 1)
+    low = tf.reduce_min(tf.where(finite, g, g.dtype.max), 1)
+    high = tf.reduce_max(tf.where(finite, g, g.dtype.min), 1)
+    some = tf.cast(rows.left_out, tf.int64) > 0
+    low, high = (tf.where(any_finite, v, 0.0) for v in (low, high))
+    low = tf.where(some, tf.minimum(low, 0.0), low)
+    high = tf.where(some, tf.maximum(high, 0.0), high)
     width = (high - low) / STOCK_BUCKETS
-    usable = tf.logical_and(width > 0.0, tf.math.is_finite(width))
+    usable = (width > 0.0) & tf.math.is_finite(width)
     divisor = tf.where(usable, width, 1.0)
-    bucket = tf.cast(tf.where(finite, g - low, 0.0) / divisor, tf.int32)
+    bucket = tf.cast(tf.where(finite, g - low[:, None], 0.0) / divisor[:, None], tf.int32)
     bucket = tf.clip_by_value(bucket, 0, STOCK_BUCKETS - 1)
-    # One bucket more swallows the non-finite elements.
+    # One bucket more swallows the non-finite elements and the filling.
     bucket = tf.where(finite, bucket, STOCK_BUCKETS)
-    counts = tf.cast(_bincount(bucket, STOCK_BUCKETS + 1)[:STOCK_BUCKETS], tf.float32)
+    counts = _bincount(bucket, STOCK_BUCKETS + 1)[:, :STOCK_BUCKETS]
     zero = tf.clip_by_value(tf.cast(-low / divisor, tf.int32), 0, STOCK_BUCKETS - 1)
-    counts += tf.one_hot(zero, STOCK_BUCKETS) * tf.cast(left_out, tf.float32)
-    edges = low + width * tf.range(STOCK_BUCKETS + 1, dtype=tf.float32)
-    return tf.stack([edges[:-1], edges[1:], counts], axis=1)
+    counts += tf.one_hot(zero, STOCK_BUCKETS) * tf.cast(rows.left_out, tf.float32)[:, None]
+    edges = low[:, None] + width[:, None] * tf.range(STOCK_BUCKETS + 1, dtype=tf.float32)
+    return tf.stack([edges[:, :-1], edges[:, 1:], counts], axis=2)
+
+
+def _further_zeros(rows: Rows) -> Tensor:
+    """float32 [rows]: zeros left out, less those that a row was filled up with."""
+    filling = tf.shape(rows.matrix, out_type=tf.int64)[1] - rows.sizes
+    return tf.cast(rows.left_out - filling, tf.float32)
 
 
 def _bincount(values: Tensor, size: int) -> Tensor:
+    """float32 [rows, size] of int32 [rows, n]."""
     # The raw operation with a Python size: tf.math.bincount's is no compile-time constant, and
-    # XLA refuses it.
-    return tf.raw_ops.DenseBincount(
-        input=values, size=size, weights=tf.zeros([0], tf.int32), binary_output=False
-    )
+    # XLA refuses it.  Its form for one row works on several cores, that for a matrix on one.
+    counts = [
+        tf.raw_ops.DenseBincount(
+            input=row, size=size, weights=tf.zeros([0], tf.int32), binary_output=False
+        )
+        for row in (tf.unstack(values) if values.shape[0] == 1 else [values])
+    ]
+    return tf.cast(tf.reshape(counts[0], [-1, size]), tf.float32)

@@ -26,6 +26,7 @@ _DTYPES = {
     "float64": types_pb2.DT_DOUBLE,
     "uint16": types_pb2.DT_UINT16,
 }
+_CONTENT = json.dumps({"schema": metadata.SCHEMA_VERSION}).encode("ascii")
 
 
 class DataError(ValueError):
@@ -64,7 +65,7 @@ def _value(
             data_class=summary_pb2.DATA_CLASS_TENSOR,
             plugin_data=summary_pb2.SummaryMetadata.PluginData(
                 plugin_name=plugin,
-                content=json.dumps({"schema": metadata.SCHEMA_VERSION}).encode("ascii"),
+                content=_CONTENT,
             ),
         ),
     )

@@ -344,6 +344,43 @@ def test_gradients_are_those_before_clipping():
     )
 
 
+OPTIMIZERS = {
+    "sgd": lambda o: o.SGD(0.1),
+    "nesterov": lambda o: o.SGD(0.1, 0.9, nesterov=True),
+    "adam": lambda o: o.Adam(0.01),
+    "adamw": lambda o: o.AdamW(0.01, weight_decay=0.5),
+    "average": lambda o: o.Adam(0.01, use_ema=True, ema_overwrite_frequency=1),
+    "rmsprop": lambda o: o.RMSprop(0.01),
+    "adagrad": lambda o: o.Adagrad(0.01),
+    "lion": lambda o: o.Lion(0.01),
+    "ftrl": lambda o: o.Ftrl(0.01),
+    "adafactor": lambda o: o.Adafactor(0.01),
+    "accumulating": lambda o: o.Adam(0.01, gradient_accumulation_steps=2),
+    "scaling": lambda o: o.LossScaleOptimizer(o.SGD(0.1), initial_scale=8.0),
+    "muon": lambda o: o.Muon(0.01),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "constraint"), [*((name, None) for name in OPTIMIZERS), ("adam", "max_norm")]
+)
+def test_the_update_is_all_that_an_optimizers_call_changed(name, constraint):
+    x, y = data()
+    model = keras.Sequential(
+        [keras.Input([8]), layers.Dense(16, kernel_constraint=constraint), layers.Dense(4)]
+    )
+    callback = fit_captured(model, x=x, y=y, optimizer=OPTIMIZERS[name](keras.optimizers))
+    final = [v.numpy() for v in model.trainable_variables]
+    for captured in callback.captured:
+        before = callback.before[captured.step]
+        after = callback.before.get(captured.step + 1, final)
+        want = [
+            np.linalg.norm((a - b).astype(np.float64)) for a, b in zip(after, before, strict=True)
+        ]
+        # Weights carry the rounding of float32, the update itself does not.
+        np.testing.assert_allclose(captured.statistics[:, 9], want, rtol=1e-4, atol=1e-6)
+
+
 def test_nothing_is_left_in_model_optimizer_or_saved_file(tmp_path):
     x, y = data()
     keras.utils.set_random_seed(5)
