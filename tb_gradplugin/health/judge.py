@@ -119,6 +119,7 @@ class Judge:
                 remedies=remedies(
                     why.cause_id, self._structure, layers, why.evidence["learning_rate"]
                 ),
+                cause_id=why.cause_id,
             )
             self._findings[id(case)] = known
         return known
