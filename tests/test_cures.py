@@ -29,8 +29,8 @@ def setup(layers: list[Any], **more: Any) -> Setup:
     return Setup(model, x, **given)
 
 
-def sigmoid_stack(**more: Any) -> Setup:
-    hidden = [L.Dense(8, "sigmoid", kernel_regularizer="l2", name=f"h{i}") for i in range(3)]
+def sigmoid_stack(units: int = 8, **more: Any) -> Setup:
+    hidden = [L.Dense(units, "sigmoid", kernel_regularizer="l2", name=f"h{i}") for i in range(3)]
     return setup([*hidden, L.Dense(3, "softmax", name="head")], **more)
 
 
@@ -65,7 +65,7 @@ def test_every_remedy_is_a_change_or_a_search():
 
 
 def test_relu_takes_the_place_of_every_hidden_sigmoid_and_keeps_all_else():
-    old = sigmoid_stack()
+    old = sigmoid_stack(32)
     new = apply("activation", old, [0])  # only the first is named
     changed = {"activation", "kernel_initializer"}
     assert differences(old.model, new.model) == {"h0": changed, "h1": changed, "h2": changed}
@@ -75,11 +75,22 @@ def test_relu_takes_the_place_of_every_hidden_sigmoid_and_keeps_all_else():
     assert (new.model.get_weights()[0] != old.model.get_weights()[0]).any()
 
 
+def test_narrow_layers_get_an_activation_that_cannot_die():
+    new = apply("activation", sigmoid_stack(31), [0])
+    assert new.model.layers[0].activation is keras.activations.elu
+
+
 def test_an_activation_that_is_a_layer_of_its_own_is_replaced_too():
     old = setup([L.Dense(8), L.Activation("sigmoid"), L.Dense(3), L.Activation("softmax")])
     new = apply("activation", old)
-    types = [type(layer).__name__ for layer in new.model.layers]
-    assert types == ["Dense", "ReLU", "Dense", "Activation"]
+    names = [layer.activation.__name__ for layer in new.model.layers]
+    assert names == ["linear", "elu", "linear", "softmax"]
+    new = apply("leaky", setup([L.Dense(8), L.ReLU(), L.Dense(3), L.Activation("softmax")]))
+    assert [type(layer) for layer in new.model.layers[:2]] == [L.Dense, L.Activation]
+    assert new.model.layers[1].activation is keras.activations.leaky_relu
+    old = setup([L.Dense(8), L.ReLU(), L.Dense(3), L.Activation("softmax")])
+    block = apply("normalise", old).model.layers[0]
+    assert [type(layer) for layer in block.layers] == [L.Dense, L.BatchNormalization]
 
 
 def test_a_careless_initialiser_is_replaced_everywhere_by_one_that_fits_the_activation():
@@ -131,10 +142,11 @@ def test_functional_models_custom_layers_and_lambdas_are_rebuilt():
     old = sigmoid_stack()
     old.model = model
     new = apply("activation", old, [0])
-    assert new.model.get_layer("h").activation is keras.activations.relu
+    assert new.model.get_layer("h").activation is keras.activations.elu
     given = old.x[:2]
     new.model.set_weights(model.get_weights())
-    hidden = np.maximum(given @ new.model.get_layer("h").kernel.numpy(), 0)
+    hidden = given @ new.model.get_layer("h").kernel.numpy()
+    hidden = np.where(hidden > 0, hidden, np.expm1(hidden))
     expected = (2 * hidden + given / 2) @ new.model.get_layer("head").kernel.numpy()
     logits = np.log(np.asarray(new.model(given)))
     centred = expected - expected.mean(1, keepdims=True)

@@ -26,8 +26,6 @@ LOGITS = "+logits"
 SEARCHES = ("find", "labels")
 """Remedies that say where to look: what is found there is not known to anybody beforehand."""
 REGRESSIONS = ("mse", "mae", "huber", "half-mse")
-RESHAPING = ("Activation", *facts._OWN_LAYER)
-"""Types of layers that are an activation and nothing else."""
 
 
 def apply(
@@ -106,24 +104,50 @@ def _input_shape(layer: Any) -> tuple[int, ...]:
     return tuple(layer.get_build_config()["input_shape"][1:])
 
 
-def _activation(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
-    places = remedies.places("activation", structure, layers)
+def _name(layer: Any) -> str | None:
+    """The activation that ``layer`` is, if it is nothing else."""
+    if isinstance(layer, keras.layers.Activation):
+        return layer.activation.__name__
+    return facts._OWN_LAYER.get(type(layer).__name__)
+
+
+def _bare(layer: Any) -> bool:
+    """Whether the activation of ``layer``, if any, is a layer of its own."""
+    return getattr(layer, "activation", None) is keras.activations.linear
+
+
+def reactivated(
+    setup: Setup, structure: ModelStructure, id_: str, layers: list[int], new: str, **more: Any
+) -> Setup | None:
+    """Another activation in the places of remedy ``id_``, be it an argument or a layer after it."""
     old = facts.common_activation(structure, layers)
     out = with_layers(
         setup,
         structure,
-        places,
-        lambda layer: edited(layer, activation="relu", kernel_initializer="he_normal"),
+        remedies.places(id_, structure, layers),
+        lambda layer: edited(layer, **more, **({} if _bare(layer) else {"activation": new})),
     )
     if out is None:
         return None
     last = out.model.layers[-1]
 
-    def own(layer: Any) -> Any:  # activations that are layers of their own
-        same = isinstance(layer, keras.layers.Activation) and layer.activation.__name__ == old
-        return keras.layers.ReLU(name=layer.name) if same and layer is not last else None
+    def own(layer: Any) -> Any:
+        if layer is last or _name(layer) != old or old is None:
+            return None
+        return keras.layers.Activation(new, name=layer.name)
 
     return dataclasses.replace(out, model=rebuilt(out.model, own))
+
+
+def _activation(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+    new = remedies.rectifier_for(structure, remedies.places("activation", structure, layers))
+    more = {"kernel_initializer": "he_normal"}
+    return reactivated(setup, structure, "activation", layers, new, **more)
+
+
+def _leaky(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+    more = {"kernel_initializer": "he_normal", "bias_initializer": "zeros"}
+    return reactivated(setup, structure, "leaky", layers, "leaky_relu", **more)
 
 
 def _initialiser(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
@@ -152,7 +176,8 @@ def _normalise(setup: Setup, structure: ModelStructure, layers: list[int], rate:
         plain = edited(layer, kernel_initializer=remedies.initialiser_for(name), **changes)
         if plain is None:
             return None
-        after = [keras.layers.BatchNormalization(), keras.layers.Activation(name)]
+        after = [keras.layers.BatchNormalization()]
+        after += [] if _bare(layer) else [keras.layers.Activation(name)]
         shape = keras.Input(_input_shape(layer))
         return keras.Sequential([shape, plain, *after], name=layer.name)
 
@@ -179,16 +204,6 @@ def _wider(setup: Setup, structure: ModelStructure, layers: list[int], rate: flo
         structure,
         remedies.places("wider", structure, layers),
         lambda layer: edited(layer, **changes) if hasattr(layer, "units") else None,
-    )
-
-
-def _leaky(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
-    changes = {"kernel_initializer": "he_normal", "bias_initializer": "zeros"}
-    return with_layers(
-        setup,
-        structure,
-        remedies.places("leaky", structure, layers),
-        lambda layer: edited(layer, activation="leaky_relu", **changes),
     )
 
 
@@ -249,7 +264,7 @@ def _layer_norm(setup: Setup, structure: ModelStructure, layers: list[int], rate
 def _with_head(setup: Setup, activation: str, **changes: Any) -> Setup:
     """Another activation at the end, be it an argument of the last layer or a layer of its own."""
     last = setup.model.layers[-1]
-    own = type(last).__name__ in RESHAPING
+    own = _name(last) is not None
 
     def replace(layer: Any) -> Any:
         if layer is not last:

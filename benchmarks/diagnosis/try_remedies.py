@@ -4,7 +4,7 @@
 
 Judges each sick run, applies the remedies of its worst finding one at a time to a fresh build, and
 trains that as long as the sick one.  Outcomes are kept in ``remedies_tried.json`` beside this file,
-by run, seed and the remedy's own code, so that only what changed is trained again; ``--docs``
+by run, seed and remedy; one whose cause or code has changed since is trained again.  ``--docs``
 writes the table in ``docs/remedies.md``.
 """
 
@@ -58,8 +58,12 @@ class Trial:
     loss_over_baseline: float | None = None
 
     @property
-    def key(self) -> str:
-        return f"{self.run}/{self.seed}/{self.cause}/{self.remedy}/{self.snippet}"
+    def key(self) -> tuple[str, int, str]:
+        return self.run, self.seed, self.remedy
+
+    def outdates(self, other: Trial | None) -> bool:
+        """Whether what was tried then is not what would be tried now."""
+        return other is None or (self.cause, self.snippet) != (other.cause, other.snippet)
 
     @property
     def cured(self) -> bool:
@@ -127,7 +131,7 @@ class _DoesNotApplyError(Exception):
     """There is nothing in the run that the remedy could change."""
 
 
-def load() -> dict[str, Trial]:
+def load() -> dict[tuple[str, int, str], Trial]:
     """Outcomes so far, by key."""
     if not OUTCOMES.exists():
         return {}
@@ -136,9 +140,9 @@ def load() -> dict[str, Trial]:
     return {t.key: t for t in trials}
 
 
-def save(outcomes: dict[str, Trial]) -> None:
+def save(outcomes: dict[tuple[str, int, str], Trial]) -> None:
     """Writes them sorted, one a line."""
-    rows = sorted(outcomes.values(), key=lambda t: (t.run, t.seed, t.cause, t.remedy, t.snippet))
+    rows = sorted(outcomes.values(), key=lambda t: t.key)
     lines = ",\n".join(json.dumps(dataclasses.asdict(t), ensure_ascii=False) for t in rows)
     OUTCOMES.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
@@ -209,11 +213,11 @@ def main() -> None:
     ]
     outcomes = load()
     again = given.again.split(",")
-    todo = [t for t in plans if t.key not in outcomes or t.remedy in again]
+    todo = [t for t in plans if t.outdates(outcomes.get(t.key)) or t.remedy in again]
     print(f"{len(plans)} trials, {len(todo)} to make", flush=True)
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(given.processes, mp_context=spawn) as pool:
-        for number, trial in enumerate(pool.map(tried, todo)):
+        for trial in pool.map(tried, todo):
             outcomes[trial.key] = trial
             verdict = {None: "does not apply", False: "no"}.get(trial.learned, "learns")
             verdict = "CURED" if trial.cured else f"{verdict} {' '.join(trial.kinds)}"
@@ -222,13 +226,10 @@ def main() -> None:
                 f"{trial.loss_over_baseline!s:>9} {verdict}",
                 flush=True,
             )
-            if number % 10 == 9:
-                save(outcomes)
-    save(outcomes)
-    current = [outcomes[t.key] for t in plans]
-    print(table(current))
+            save(outcomes)
+    print(table([outcomes[t.key] for t in plans]))
     if given.docs:
-        write_page(current)
+        write_page(list(outcomes.values()))
 
 
 if __name__ == "__main__":

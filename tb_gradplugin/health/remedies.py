@@ -114,6 +114,16 @@ def new_rate(id_: str, structure: ModelStructure, rate: float) -> float:
     return 1e-3  # Adam's default, and steps of a thousandth of unit deviation
 
 
+NARROW = 32
+"""Units below which a deep stack of ReLU layers is likely to die from the start (Lu 2019)."""
+
+
+def rectifier_for(structure: ModelStructure, places: list[int]) -> str:
+    """Activation that the remedy ``activation`` puts in the place of a saturating or steep one."""
+    narrow = any(_units(structure, i) < NARROW for i in places)
+    return "elu" if narrow else "relu"
+
+
 def initialiser_for(activation: str | None) -> str:
     """Initialiser that keeps the variance for an activation (Glorot 2010, He 2015)."""
     if activation == "selu":
@@ -164,14 +174,17 @@ _Text = tuple[str, str, str]
 
 def _activation(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
     where = places("activation", structure, layers) or layers
+    new = rectifier_for(structure, where)
     code = facts.constructor(
-        structure, where[0], activation='"relu"', kernel_initializer='"he_normal"'
+        structure, where[0], activation=f'"{new}"', kernel_initializer='"he_normal"'
     )
     old = facts.common_activation(structure, layers)
+    name = {"relu": "ReLU", "elu": "ELU"}[new]
+    alive = "" if new == "relu" else " Unlike ReLU it is nowhere flat: a narrow layer cannot die."
     return (
-        f"Use ReLU instead of {old}" if old and old != "relu" else "Use ReLU",
-        "ReLU passes the gradient on unchanged where it is active, and the He initialiser keeps "
-        "its scale from layer to layer.",
+        f"Use {name} instead of {old}" if old and old != new else f"Use {name}",
+        f"{name} passes the gradient on unchanged where it is active, and the He initialiser keeps "
+        f"its scale from layer to layer.{alive}",
         _instead(structure, where, f"layer = {code}"),
     )
 
