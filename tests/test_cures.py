@@ -242,3 +242,25 @@ def test_regularisation_and_batch_norm_are_weakened_and_replaced():
 def test_layers_are_widened_but_not_the_head():
     new = apply("wider", sigmoid_stack())
     assert [layer.units for layer in new.model.layers] == [64, 64, 64, 3]
+
+
+def test_the_page_of_remedies_names_each_and_shows_the_outcomes_as_they_are():
+    from benchmarks.diagnosis import try_remedies
+
+    text = try_remedies.PAGE.read_text(encoding="utf-8")
+    assert all(f"`{id_}`" in text.partition(try_remedies.BEGIN)[0] for id_ in remedies.IDS)
+    trials = list(try_remedies.load().values())
+    assert try_remedies.table(trials) in text
+
+
+def test_a_share_counts_only_what_was_tried_and_a_cure_needs_learning_and_a_healthy_report():
+    from benchmarks.diagnosis.try_remedies import Trial, firsts, share
+
+    def trial(remedy: str, learned: bool | None, kinds: tuple[str, ...] = ()) -> Trial:
+        return Trial("r", "dev", 0, "nonfinite.backward", remedy, "", learned, kinds)
+
+    trials = [trial("clip", True), trial("clip", True, ("dead",)), trial("clip", False)]
+    trials += [trial("clip", None), trial("lower", True)]
+    assert share(trials) == "2/4"
+    assert share([trial("clip", None)]) == "-"
+    assert firsts(trials) == trials[:4]  # the plan begins with a search: the first change counts

@@ -1,6 +1,6 @@
 """Tries the remedies of sick runs: does the network learn then, and is its report healthy?
 
-    python benchmarks/diagnosis/try_remedies.py [--split dev,fresh] [--seeds 1] [--first] [--docs]
+    python benchmarks/diagnosis/try_remedies.py [--split dev,fresh] [--first] [--most 3] [--docs]
 
 Judges each sick run, applies the remedies of its worst finding one at a time to a fresh build, and
 trains that as long as the sick one.  Outcomes are kept in ``remedies_tried.json`` beside this file,
@@ -11,6 +11,7 @@ writes the table in ``docs/remedies.md``.
 from __future__ import annotations
 
 import argparse
+import collections
 import concurrent.futures
 import dataclasses
 import json
@@ -33,6 +34,8 @@ from tb_gradplugin.health.report import Finding  # noqa: E402
 
 OUTCOMES = HERE / "remedies_tried.json"
 PAGE = REPO / "docs" / "remedies.md"
+STEPS = 300
+"""A trial takes at least as many steps: some sick runs were stopped early, having blown up."""
 BEGIN, END = "<!-- tried: begin (written by try_remedies.py) -->", "<!-- tried: end -->"
 
 
@@ -77,14 +80,14 @@ def sick(run: Any, seed: int) -> tuple[Any, Finding] | None:
     return (data, findings[0]) if data.failed and findings else None
 
 
-def planned(run: Any, seed: int, *, first: bool = False, more: tuple[str, ...] = ()) -> list[Trial]:
-    """Trials for one run, not yet made; only changes count as ``first``, not searches."""
+def planned(run: Any, seed: int, *, more: tuple[str, ...] = ()) -> list[Trial]:
+    """Trials for one run, not yet made, in the order of the plan, without searches."""
     found = sick(run, seed)
     if found is None:
         return []
     data, finding = found
     ids = [i for i in (*PLAN[finding.cause_id], *more) if i not in cures.SEARCHES]
-    ids = list(dict.fromkeys(ids))[: 1 if first else None]
+    ids = list(dict.fromkeys(ids))
     where, rate = _at_fault(data, finding)
     return [
         Trial(run.id, run.split, seed, finding.cause_id, id_, told.snippet)
@@ -111,6 +114,7 @@ def tried(trial: Trial) -> Trial:
         changed = cures.apply(trial.remedy, run.build(), data.structure, where, rate)
         if changed is None:
             raise _DoesNotApplyError
+        changed.steps = max(changed.steps, STEPS)
         return changed
 
     try:
@@ -198,19 +202,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--prefix", default="", help="only runs whose id starts so")
     parser.add_argument("--first", action="store_true", help="only the first suggestion")
+    parser.add_argument("--most", type=int, default=10**6, help="of a cause: runs for the others")
     parser.add_argument("--more", default="", help="remedies to try besides those of the plan")
     parser.add_argument("--again", default="", help="remedies to train again")
     parser.add_argument("--docs", action="store_true", help="write docs/remedies.md")
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args()
     splits, more = given.split.split(","), tuple(filter(None, given.more.split(",")))
-    plans = [
-        trial
-        for run in runs_module().catalogue()
-        if run.split in splits and run.expected != () and run.id.startswith(given.prefix)
-        for seed in range(given.seeds)
-        for trial in planned(run, seed, first=given.first, more=more)
-    ]
+    plans: list[Trial] = []
+    runs: collections.Counter[str] = collections.Counter()
+    for run in runs_module().catalogue():
+        if run.split not in splits or not run.expected or not run.id.startswith(given.prefix):
+            continue
+        for seed in range(given.seeds):
+            found = planned(run, seed, more=more)
+            runs.update({trial.cause for trial in found})
+            many = bool(found) and runs[found[0].cause] > given.most
+            plans += found[: 1 if given.first or many else None]
     outcomes = load()
     again = given.again.split(",")
     todo = [t for t in plans if t.outdates(outcomes.get(t.key)) or t.remedy in again]
