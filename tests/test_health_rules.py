@@ -699,13 +699,20 @@ def test_what_a_remedy_changes_is_every_layer_of_the_kind_at_fault():
 
 def test_learning_rates_are_lowered_and_raised_by_ten_but_not_past_the_default():
     adam, sgd = chain(1), chain(1, optimizer="SGD")
-    assert remedies.new_rate("lower", adam, 1e-3) == pytest.approx(1e-4)
-    assert remedies.new_rate("lower", adam, 1.0) == 1e-3
-    assert remedies.new_rate("lower", sgd, 10.0) == 1e-2
-    assert remedies.new_rate("raise", adam, 1e-5) == 1e-3
-    assert remedies.new_rate("raise", sgd, 1e-2) == pytest.approx(0.1)
-    assert remedies.new_rate("clip", sgd, 1e-2) == 1e-2
-    assert remedies.new_rate("raise", adam, math.nan) == 1e-3
+
+    def new(id_: str, structure: ModelStructure, *pace: float) -> float:
+        return remedies.new_rate(id_, structure, remedies.Pace(*pace))
+
+    assert new("lower", adam, 1e-3) == pytest.approx(1e-4)
+    assert new("lower", adam, 1.0) == 1e-3
+    assert new("lower", sgd, 10.0) == 1e-2
+    assert new("raise", adam, 1e-5) == 1e-3
+    assert new("raise", sgd, 1e-2) == pytest.approx(0.1)
+    assert new("clip", sgd, 1e-2) == 1e-2
+    assert new("raise", adam, math.nan) == 1e-3
+    # A diverging update of 20 |W| at rate 0.1: rate x curvature is 20, and 1 at a rate of 0.005.
+    assert new("lower", sgd, 0.1, 20.0) == pytest.approx(0.005)
+    assert new("lower", adam, 0.1, 1000.0) == 1e-3
 
 
 def test_a_model_without_variables_or_kernels_is_never_sick():

@@ -7,6 +7,7 @@ by layer from their configs, with fresh weights: a sick network is not healed, i
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +15,13 @@ import keras
 import numpy as np
 
 from tb_gradplugin.health import facts, remedies
+from tb_gradplugin.health.remedies import Pace
 from tb_gradplugin.remedies import StandardisedOptimizer
 from tb_gradplugin.structure import ModelStructure
 
 Setup = Any
 """A dataclass with ``model, x, y, loss, optimizer, strip``; ``loss`` may end in ``LOGITS``."""
-Change = Callable[[Setup, ModelStructure, list[int], float], "Setup | None"]
+Change = Callable[[Setup, ModelStructure, list[int], Pace], "Setup | None"]
 
 LOGITS = "+logits"
 """End of the name of a loss that expects logits."""
@@ -29,7 +31,12 @@ REGRESSIONS = ("mse", "mae", "huber", "half-mse")
 
 
 def apply(
-    id_: str, setup: Setup, structure: ModelStructure, layers: list[int], rate: float
+    id_: str,
+    setup: Setup,
+    structure: ModelStructure,
+    layers: list[int],
+    rate: float,
+    update_ratio: float = math.nan,
 ) -> Setup | None:
     """A new ``Setup`` with the remedy ``id_`` applied; None if there is nothing to apply it to.
 
@@ -38,11 +45,11 @@ def apply(
         setup: what is to be changed, freshly built; it is not to be used afterwards.
         structure: of the sick run's model, layer names as in ``setup.model``.
         layers: indices of the layers that the finding names.
-        rate: learning rate in the finding's evidence; NaN if unknown.
+        rate, update_ratio: of the finding's evidence; NaN if unknown.
     """
     if id_ in SEARCHES:
         return None
-    return _CHANGES[id_](setup, structure, layers, rate)
+    return _CHANGES[id_](setup, structure, layers, Pace(rate, update_ratio))
 
 
 # ------------------------------------------------------------------------------------------ models
@@ -139,18 +146,18 @@ def reactivated(
     return dataclasses.replace(out, model=rebuilt(out.model, own))
 
 
-def _activation(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _activation(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     new = remedies.rectifier_for(structure, remedies.places("activation", structure, layers))
     more = {"kernel_initializer": "he_normal"}
     return reactivated(setup, structure, "activation", layers, new, **more)
 
 
-def _leaky(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _leaky(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     more = {"kernel_initializer": "he_normal", "bias_initializer": "zeros"}
     return reactivated(setup, structure, "leaky", layers, "leaky_relu", **more)
 
 
-def _initialiser(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _initialiser(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     places = remedies.places("initialiser", structure, layers)
     names = {structure.layers[i].path.rpartition("/")[2]: i for i in places}
     return with_layers(
@@ -166,7 +173,7 @@ def _initialiser(setup: Setup, structure: ModelStructure, layers: list[int], rat
     )
 
 
-def _normalise(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _normalise(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     if any("Normalization" in layer.type for layer in structure.layers):
         return None
     name = facts.common_activation(structure, layers) or "relu"
@@ -184,7 +191,7 @@ def _normalise(setup: Setup, structure: ModelStructure, layers: list[int], rate:
     return with_layers(setup, structure, remedies.places("normalise", structure, layers), block)
 
 
-def _residual(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _residual(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     def block(layer: Any) -> Any:
         new = edited(layer, activation="relu", kernel_initializer="he_normal")
         shape = _input_shape(layer)
@@ -197,7 +204,7 @@ def _residual(setup: Setup, structure: ModelStructure, layers: list[int], rate: 
     return with_layers(setup, structure, remedies.places("residual", structure, layers), block)
 
 
-def _wider(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _wider(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     changes = {"units": remedies.WIDE, "activation": "relu", "kernel_initializer": "he_normal"}
     return with_layers(
         setup,
@@ -207,7 +214,7 @@ def _wider(setup: Setup, structure: ModelStructure, layers: list[int], rate: flo
     )
 
 
-def _gated(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _gated(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     def lstm(layer: Any) -> Any:
         if not isinstance(layer, keras.layers.SimpleRNN):
             return None
@@ -217,7 +224,7 @@ def _gated(setup: Setup, structure: ModelStructure, layers: list[int], rate: flo
     return with_layers(setup, structure, remedies.places("gated", structure, layers), lstm)
 
 
-def _orthogonal(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _orthogonal(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     start = {"class_name": "Orthogonal", "config": {"gain": 1.0}}
     return with_layers(
         setup,
@@ -227,7 +234,7 @@ def _orthogonal(setup: Setup, structure: ModelStructure, layers: list[int], rate
     )
 
 
-def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     changed = []
 
     def weaker(layer: Any) -> Any:
@@ -245,7 +252,7 @@ def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], rate: fl
     return dataclasses.replace(setup, model=model) if changed else None
 
 
-def _layer_norm(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _layer_norm(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     changed = []
 
     def other(layer: Any) -> Any:
@@ -276,18 +283,18 @@ def _with_head(setup: Setup, activation: str, **changes: Any) -> Setup:
     return dataclasses.replace(setup, model=rebuilt(setup.model, replace), **changes)
 
 
-def _head(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _head(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     two_classes = setup.y.shape[1:] == (1,) and set(np.unique(setup.y)) <= {0, 1}
     return _with_head(setup, "sigmoid", loss="bce", strip=False) if two_classes else None
 
 
-def _output(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _output(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     if setup.loss.endswith(LOGITS) or setup.loss in REGRESSIONS:
         return _with_head(setup, "linear")
     return _with_head(setup, "sigmoid" if setup.loss == "bce" else "softmax", strip=False)
 
 
-def _loss(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _loss(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     if setup.loss not in ("bce", "cce", "nll"):
         return None
     loss = ("bce" if setup.loss == "bce" else "cce") + LOGITS
@@ -304,17 +311,17 @@ def reoptimised(optimizer: Any, rate: float, **changes: Any) -> Any:
 
 
 def _rate(id_: str) -> Change:
-    def change(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
-        new = reoptimised(setup.optimizer, remedies.new_rate(id_, structure, rate))
+    def change(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+        new = reoptimised(setup.optimizer, remedies.new_rate(id_, structure, pace))
         return dataclasses.replace(setup, optimizer=new)
 
     return change
 
 
-def _clip(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _clip(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     new = reoptimised(
         setup.optimizer,
-        remedies.new_rate("clip", structure, rate),
+        remedies.new_rate("clip", structure, pace),
         global_clipnorm=1.0,
         clipnorm=None,
         clipvalue=None,
@@ -322,12 +329,12 @@ def _clip(setup: Setup, structure: ModelStructure, layers: list[int], rate: floa
     return dataclasses.replace(setup, optimizer=new)
 
 
-def _adaptive(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _adaptive(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     return dataclasses.replace(setup, optimizer=keras.optimizers.Adam(1e-3))
 
 
-def _standardise(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
-    inner = reoptimised(setup.optimizer, remedies.new_rate("standardise", structure, rate))
+def _standardise(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    inner = reoptimised(setup.optimizer, remedies.new_rate("standardise", structure, pace))
     return dataclasses.replace(setup, optimizer=StandardisedOptimizer(inner))
 
 
@@ -337,7 +344,7 @@ def standardised(values: np.ndarray) -> np.ndarray:
     return scaled.astype(values.dtype)
 
 
-def _inputs(setup: Setup, structure: ModelStructure, layers: list[int], rate: float) -> Any:
+def _inputs(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     if not np.issubdtype(setup.x.dtype, np.floating):
         return None  # tokens have no scale
     y = standardised(setup.y) if setup.loss in REGRESSIONS else setup.y

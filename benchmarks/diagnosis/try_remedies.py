@@ -29,7 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.diagnosis import cures  # noqa: E402
 from tb_gradplugin.health.judge import judge_run  # noqa: E402
-from tb_gradplugin.health.remedies import PLAN, remedy  # noqa: E402
+from tb_gradplugin.health.remedies import PLAN, Pace, remedy  # noqa: E402
 from tb_gradplugin.health.report import Finding  # noqa: E402
 
 OUTCOMES = HERE / "remedies_tried.json"
@@ -88,17 +88,18 @@ def planned(run: Any, seed: int, *, more: tuple[str, ...] = ()) -> list[Trial]:
     data, finding = found
     ids = [i for i in (*PLAN[finding.cause_id], *more) if i not in cures.SEARCHES]
     ids = list(dict.fromkeys(ids))
-    where, rate = _at_fault(data, finding)
+    where, pace = _at_fault(data, finding)
     return [
         Trial(run.id, run.split, seed, finding.cause_id, id_, told.snippet)
         for id_ in ids
-        for told in [remedy(id_, data.structure, where, rate)]
+        for told in [remedy(id_, data.structure, where, pace)]
     ]
 
 
-def _at_fault(data: Any, finding: Finding) -> tuple[list[int], float]:
+def _at_fault(data: Any, finding: Finding) -> tuple[list[int], Pace]:
     where = [i for i, layer in enumerate(data.structure.layers) if layer.path in finding.layers]
-    return where, float(finding.evidence.get("learning_rate", math.nan))
+    known = (finding.evidence.get(name, math.nan) for name in ("learning_rate", "update_ratio"))
+    return where, Pace(*known)
 
 
 def tried(trial: Trial) -> Trial:
@@ -108,10 +109,10 @@ def tried(trial: Trial) -> Trial:
     found = sick(run, trial.seed)
     assert found is not None
     data, finding = found
-    where, rate = _at_fault(data, finding)
+    where, pace = _at_fault(data, finding)
 
     def build() -> Any:
-        changed = cures.apply(trial.remedy, run.build(), data.structure, where, rate)
+        changed = cures.apply(trial.remedy, run.build(), data.structure, where, *pace)
         if changed is None:
             raise _DoesNotApplyError
         changed.steps = max(changed.steps, STEPS)

@@ -117,7 +117,11 @@ class Judge:
                 evidence=_plain(why.evidence),
                 cause=why.cause,
                 remedies=remedies(
-                    why.cause_id, self._structure, layers, why.evidence["learning_rate"]
+                    why.cause_id,
+                    self._structure,
+                    layers,
+                    why.evidence["learning_rate"],
+                    why.evidence.get("update_ratio", math.nan),
                 ),
                 cause_id=why.cause_id,
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 from tb_gradplugin.health import facts
 from tb_gradplugin.health.report import Remedy
@@ -55,8 +56,22 @@ PLAN: dict[str, tuple[str, ...]] = {
 """Ids of the remedies of each cause, best first."""
 
 
+class Pace(NamedTuple):
+    """How fast a run trains: its learning rate, and what it makes of the weights.
+
+    ``update_ratio`` is ``|update| / |W|`` in the layers at fault; NaN stands for unknown.
+    """
+
+    rate: float
+    update_ratio: float = math.nan
+
+
 def remedies(
-    cause_id: str, structure: ModelStructure, layers: list[int], rate: float
+    cause_id: str,
+    structure: ModelStructure,
+    layers: list[int],
+    rate: float,
+    update_ratio: float = math.nan,
 ) -> tuple[Remedy, ...]:
     """Remedies for ``cause_id``, best first.
 
@@ -65,13 +80,15 @@ def remedies(
         structure: the model.
         layers: indices of the layers at fault, forward order, at least one.
         rate: learning rate in use; NaN if unknown.
+        update_ratio: ``|update| / |W|`` in these layers; NaN if unknown.
     """
-    return tuple(remedy(id_, structure, layers, rate) for id_ in PLAN[cause_id])
+    pace = Pace(rate, update_ratio)
+    return tuple(remedy(id_, structure, layers, pace) for id_ in PLAN[cause_id])
 
 
-def remedy(id_: str, structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
+def remedy(id_: str, structure: ModelStructure, layers: list[int], pace: Pace) -> Remedy:
     """The remedy ``id_``, in words and code for this model."""
-    title, why, snippet = _MAKE[id_](structure, layers, rate)
+    title, why, snippet = _MAKE[id_](structure, layers, pace)
     return Remedy(title, why, snippet, id_)
 
 
@@ -101,16 +118,23 @@ def places(id_: str, structure: ModelStructure, layers: list[int]) -> list[int]:
     return [i for i in kernels[:-1] if i in layers or facts.activation(structure, i) == name]
 
 
-def new_rate(id_: str, structure: ModelStructure, rate: float) -> float:
-    """Learning rate that the remedy ``id_`` sets, from the one in use (NaN if unknown)."""
+def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
+    """Learning rate that the remedy ``id_`` sets.
+
+    Where gradient descent diverges, an update is the weights times rate times curvature, and a rate
+    times curvature of 1 is the quickest that converges: so SGD is slowed down by its update ratio.
+    """
+    rate, ratio = pace
     usual = 1e-2 if structure.optimizer == "SGD" else 1e-3  # Keras's defaults
     known = math.isfinite(rate) and rate > 0
     if id_ == "lower":
-        return min(rate / 10, usual) if known else usual / 10
+        slower = min(rate / 10, usual) if known else usual / 10
+        diverges = structure.optimizer == "SGD" and known and 10 < ratio < math.inf
+        return min(slower, rate / ratio) if diverges else slower
     if id_ == "raise":
         return max(rate * 10, usual) if known else usual
     if id_ == "clip":
-        return rate if known and rate <= 1e-2 else new_rate("lower", structure, rate)
+        return rate if known and rate <= 1e-2 else new_rate("lower", structure, pace)
     return 1e-3  # Adam's default, and steps of a thousandth of unit deviation
 
 
@@ -172,7 +196,7 @@ def _instead(structure: ModelStructure, layers: list[int], code: str) -> str:
 _Text = tuple[str, str, str]
 
 
-def _activation(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _activation(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     where = places("activation", structure, layers) or layers
     new = rectifier_for(structure, where)
     code = facts.constructor(
@@ -189,7 +213,7 @@ def _activation(structure: ModelStructure, layers: list[int], rate: float) -> _T
     )
 
 
-def _initialiser(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _initialiser(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     where = places("initialiser", structure, layers) or layers
     name = facts.common_activation(structure, layers)
     init = initialiser_for(name)
@@ -204,7 +228,7 @@ def _initialiser(structure: ModelStructure, layers: list[int], rate: float) -> _
     )
 
 
-def _normalise(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _normalise(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     where = places("normalise", structure, layers) or layers
     name = facts.common_activation(structure, layers) or "relu"
     init = initialiser_for(name)
@@ -221,7 +245,7 @@ def _normalise(structure: ModelStructure, layers: list[int], rate: float) -> _Te
     )
 
 
-def _residual(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _residual(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     where = places("residual", structure, layers) or layers
     code = facts.constructor(
         structure, where[-1], activation='"relu"', kernel_initializer='"he_normal"'
@@ -235,7 +259,7 @@ def _residual(structure: ModelStructure, layers: list[int], rate: float) -> _Tex
     )
 
 
-def _wider(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _wider(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     where = places("wider", structure, layers) or layers
     return (
         f"Use wider layers: {WIDE} units",
@@ -254,9 +278,9 @@ WIDE = 64
 """Units of the remedy ``wider``."""
 
 
-def _lower_rate(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
-    new = new_rate("lower", structure, rate)
-    now = f" ({rate:.3g} now)" if math.isfinite(rate) else ""
+def _lower_rate(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    new = new_rate("lower", structure, pace)
+    now = f" ({pace.rate:.3g} now)" if math.isfinite(pace.rate) else ""
     return (
         f"Lower the learning rate to {new:.3g}",
         f"Smaller updates{now} stay where the gradient still tells the way down. "
@@ -265,9 +289,9 @@ def _lower_rate(structure: ModelStructure, layers: list[int], rate: float) -> _T
     )
 
 
-def _raise_rate(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
-    new = new_rate("raise", structure, rate)
-    now = f" ({rate:.3g} now)" if math.isfinite(rate) else ""
+def _raise_rate(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    new = new_rate("raise", structure, pace)
+    now = f" ({pace.rate:.3g} now)" if math.isfinite(pace.rate) else ""
     return (
         f"Raise the learning rate to {new:.3g}",
         f"The updates{now} are too small for the weights to get anywhere.",
@@ -275,8 +299,8 @@ def _raise_rate(structure: ModelStructure, layers: list[int], rate: float) -> _T
     )
 
 
-def _clip(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
-    new = new_rate("clip", structure, rate)
+def _clip(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    new = new_rate("clip", structure, pace)
     return (
         "Clip the gradient",
         "A single huge gradient can then no longer throw the weights far off (Pascanu 2013).",
@@ -285,7 +309,7 @@ def _clip(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
     )
 
 
-def _adaptive(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _adaptive(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     return (
         "Use Adam",
         "It gives every weight a step of its own size, so a layer with a small gradient moves too.",
@@ -293,8 +317,8 @@ def _adaptive(structure: ModelStructure, layers: list[int], rate: float) -> _Tex
     )
 
 
-def _standardise(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
-    code = facts.optimizer_code(structure, new_rate("standardise", structure, rate))
+def _standardise(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    code = facts.optimizer_code(structure, new_rate("standardise", structure, pace))
     return (
         "Standardise the gradients",
         "Each layer then learns at the pace of the learning rate, however small a gradient "
@@ -304,7 +328,7 @@ def _standardise(structure: ModelStructure, layers: list[int], rate: float) -> _
     )
 
 
-def _leaky(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _leaky(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     where = places("leaky", structure, layers) or layers
     code = facts.constructor(
         structure, where[0], activation='"leaky_relu"', kernel_initializer='"he_normal"'
@@ -316,7 +340,7 @@ def _leaky(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
     )
 
 
-def _head(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _head(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     return (
         "End in one sigmoid unit, or one softmax unit a class",
         "A softmax over one unit is constant. For two classes take a sigmoid, for a number no "
@@ -326,7 +350,7 @@ def _head(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
     )
 
 
-def _output(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _output(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     units = _head_units(structure)
     if is_regression(structure):
         activation, title = None, "End without an activation"
@@ -339,9 +363,9 @@ def _output(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
     return title, why, f"import keras\n\nhead = keras.layers.Dense({units}{given})\n"
 
 
-def _loss(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _loss(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     if is_regression(structure):
-        return _find_nan(structure, layers, rate)
+        return _find_nan(structure, layers, pace)
     return (
         "Let the loss work on logits",
         "Keras then computes it without overflow and without the logarithm of 0, and it keeps a "
@@ -360,7 +384,7 @@ def _recurrent_units(structure: ModelStructure, layers: list[int]) -> int:
     return next((shape[0] for shape in shapes), 64)
 
 
-def _gated(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _gated(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     return (
         "Use a gated layer",
         "The cell of an LSTM carries the gradient through time without multiplying it; on shorter "
@@ -369,7 +393,7 @@ def _gated(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
     )
 
 
-def _orthogonal(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _orthogonal(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     return (
         "Start the recurrent kernel orthogonal with gain 1",
         "An orthogonal matrix neither shrinks nor grows what is multiplied by it at every step.",
@@ -379,7 +403,7 @@ def _orthogonal(structure: ModelStructure, layers: list[int], rate: float) -> _T
     )
 
 
-def _inputs(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _inputs(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     both = is_regression(structure)
     return (
         "Scale inputs and targets" if both else "Scale the inputs",
@@ -390,7 +414,7 @@ def _inputs(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
     )
 
 
-def _weaken(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _weaken(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     where = places("weaken", structure, layers) or layers
     code = facts.constructor(
         structure, where[0], kernel_regularizer=f"keras.regularizers.L2({WEAK_L2:g})"
@@ -406,7 +430,7 @@ WEAK_L2, WEAK_DROPOUT = 1e-5, 0.1
 """What the remedy ``weaken`` leaves of a regulariser and of dropout."""
 
 
-def _layer_norm(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _layer_norm(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     return (
         "Use layer normalisation, or larger batches",
         "Batch normalisation over a few examples is mostly noise; layer normalisation does not "
@@ -416,7 +440,7 @@ def _layer_norm(structure: ModelStructure, layers: list[int], rate: float) -> _T
     )
 
 
-def _labels(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _labels(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     return (
         "Check that inputs and labels belong together",
         "A network that could learn and does not may have nothing to learn: shuffled, constant or "
@@ -429,7 +453,7 @@ def _labels(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
     )
 
 
-def _find_nan(structure: ModelStructure, layers: list[int], rate: float) -> _Text:
+def _find_nan(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     return (
         "Find the operation",
         "Typical: the logarithm of 0, a division by 0, the square root or norm of 0, and bad data.",
@@ -440,7 +464,7 @@ def _find_nan(structure: ModelStructure, layers: list[int], rate: float) -> _Tex
     )
 
 
-_MAKE: dict[str, Callable[[ModelStructure, list[int], float], _Text]] = {
+_MAKE: dict[str, Callable[[ModelStructure, list[int], Pace], _Text]] = {
     "activation": _activation,
     "adaptive": _adaptive,
     "clip": _clip,
