@@ -42,10 +42,12 @@ setup(
             *TENSORFLOW,
             "scikit-learn>=1.5",
             "build",
+            "jax>=0.10",  # the remedies are tested on each backend
             "playwright>=1.65",
             "pyright",
             "pytest>=8",
             "ruff",
+            "torch==2.13.0",  # pinned: each release pulls other, large, companions
         ],
     },
     entry_points={

@@ -21,6 +21,7 @@ from tb_gradplugin.health.report import Finding, HealthReport, RunHealth
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
 from tb_gradplugin.records import StepRecord
+from tb_gradplugin.remedies import StandardisedOptimizer
 from tb_gradplugin.structure import ModelStructure
 
 from .baseline import BaselineLoss
@@ -415,8 +416,11 @@ def _claimed_by_another(model: keras.Model, monitor: GradientMonitor, params: An
 
 def _clip_ratio(model: Any, norms: np.ndarray) -> float:
     """Global gradient norm after clipping over before; NaN where norms alone cannot tell."""
-    optimizer = getattr(model, "optimizer", None)
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer: Any = getattr(model, "optimizer", None)
+    while hasattr(optimizer, "inner_optimizer"):
+        if isinstance(optimizer, StandardisedOptimizer):
+            return float("nan")  # what is clipped is another gradient
+        optimizer = optimizer.inner_optimizer
     norms = norms[np.isfinite(norms)].astype(np.float64)
     total = float(np.sqrt(np.sum(norms**2)))
     if getattr(optimizer, "clipvalue", None):

@@ -206,10 +206,10 @@ def _check_health(health: RunHealth) -> None:
         _expect(step, int, type(None))
     _expect(health.logged, int)
     for f in health.findings:
-        for text in (f.kind, f.severity, f.cause, *f.layers):
+        for text in (f.kind, f.severity, f.cause, f.cause_id, *f.layers):
             _expect(text, str)
         for remedy in f.remedies:
-            for text in (remedy.title, remedy.why, remedy.snippet):
+            for text in (remedy.title, remedy.why, remedy.snippet, remedy.id):
                 _expect(text, str)
         _expect(f.since_step, int)
         _expect(f.last_step, int)

@@ -131,13 +131,14 @@ def describe(setup: Setup) -> tuple[ModelStructure, list[Any]]:
 def baseline(setup: Setup) -> float:
     """Loss of the best constant prediction."""
     y = setup.y.astype(np.float64)
-    if setup.loss == "bce":
+    loss = setup.loss.removesuffix("+logits")
+    if loss == "bce":
         p = np.clip(y.mean(0), 1e-12, 1 - 1e-12)
         value = np.mean(-p * np.log(p) - (1 - p) * np.log(1 - p))
-    elif setup.loss in ("cce", "nll"):
+    elif loss in ("cce", "nll"):
         p = np.clip(y.mean(0) / y.mean(0).sum(), 1e-12, 1)
         value = -np.sum(p * np.log(p))
-    elif setup.loss == "mae":
+    elif loss == "mae":
         value = np.mean(np.abs(y - np.median(y, axis=0)))
     else:
         value = np.mean(y.var(0))
@@ -154,6 +155,9 @@ def losses(setup: Setup, y: Any, p: Any) -> Any:
         return -tf.reduce_sum(y * tf.math.log(p), axis=-1)
     if setup.loss == "half-mse":
         return 0.5 * keras.losses.mean_squared_error(y, p)
+    if setup.loss.endswith("+logits"):
+        kind = {"bce": "binary", "cce": "categorical"}[setup.loss.removesuffix("+logits")]
+        return getattr(keras.losses, f"{kind}_crossentropy")(y, p, from_logits=True)
     names = {
         "bce": keras.losses.binary_crossentropy,
         "cce": keras.losses.categorical_crossentropy,

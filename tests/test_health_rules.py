@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
 import math
+import pathlib
+import re
 import time
 
 import numpy as np
 import pytest
 
+from tb_gradplugin.health import remedies
 from tb_gradplugin.health.judge import RULES, Judge, judge_run
-from tb_gradplugin.health.report import KINDS, RunHealth
+from tb_gradplugin.health.report import KINDS, Finding, RunHealth
 from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
 from tb_gradplugin.records import StepRecord
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
@@ -621,18 +623,96 @@ def test_evidence_is_plain_json_without_nan():
             assert ("NaN" in text) is False, name
 
 
-def test_remedies_are_python_that_compiles_and_come_with_every_cause():
-    from tb_gradplugin.health import remedies
+def recurrent_structure() -> ModelStructure:
+    return ModelStructure(
+        (Layer("rnn", "SimpleRNN", "tanh", "GlorotUniform"), Layer("head", "Dense", "sigmoid")),
+        (
+            Variable("rnn/kernel", 0, "kernel", (2, 32)),
+            Variable("rnn/recurrent_kernel", 0, "recurrent_kernel", (32, 32)),
+            Variable("head/kernel", 1, "kernel", (32, 1)),
+        ),
+        optimizer="StandardisedOptimizer",
+        loss="binary_crossentropy",
+    )
 
-    structure = dataclasses.replace(chain(3), optimizer="SGD")
-    for cause in remedies._PLAN:
+
+@pytest.mark.parametrize("cause", sorted(remedies.PLAN))
+def test_the_remedies_of_a_cause_are_code_that_runs_by_itself(cause):
+    pytest.importorskip("keras")
+    empty = ModelStructure((Layer("odd", "Odd"),), ())
+    for structure in (
+        chain(3, optimizer="SGD"),
+        chain(3, loss="bce"),
+        recurrent_structure(),
+        empty,
+    ):
+        layers = [0] if structure is empty else [0, 1]
         for rate in (0.1, math.nan):
-            found = remedies.remedies(cause, structure, [0, 1], rate)
-            assert found
+            found = remedies.remedies(cause, structure, layers, rate)
+            assert [r.id for r in found] == list(remedies.PLAN[cause])
             for remedy in found:
-                ast.parse(remedy.snippet)
+                exec(compile(remedy.snippet, remedy.id, "exec"), {})
                 assert remedy.title
                 assert remedy.why
+
+
+def test_every_cause_that_a_rule_gives_has_remedies_and_every_remedy_a_cause_or_a_reason():
+    rules = pathlib.Path(remedies.__file__).parent
+    given = set()
+    for kind in KINDS:
+        text = (rules / f"{kind}.py").read_text(encoding="utf-8")
+        given |= {f"{kind}.{word}" for word in re.findall(r'id_(?:, why)? = "(\w+)"', text)}
+    assert len(given) > 12
+    assert given <= set(remedies.PLAN)
+    assert {id_ for plan in remedies.PLAN.values() for id_ in plan} <= set(remedies.IDS)
+
+
+def test_the_cause_and_the_remedies_have_ids_that_older_data_does_not():
+    (finding,) = run(chain(10, "sigmoid"), norm=FADING).findings
+    assert finding.cause_id == "vanishing.saturating"
+    assert [r.id for r in finding.remedies] == list(remedies.PLAN[finding.cause_id])
+    data = json.loads(json.dumps(finding.to_dict()))
+    assert Finding.from_dict(data) == finding
+    del data["cause_id"]
+    for remedy in data["remedies"]:
+        del remedy["id"]
+    older = Finding.from_dict(data)
+    assert (older.cause_id, older.remedies[0].id) == ("", "")
+    assert older.remedies[0].snippet == finding.remedies[0].snippet
+
+
+def test_what_a_remedy_changes_is_every_layer_of_the_kind_at_fault():
+    structure = chain(6, "sigmoid")
+    assert remedies.places("activation", structure, [0, 1]) == [0, 1, 2, 3, 4]  # not the head
+    assert remedies.places("output", structure, [0, 1]) == [5]
+    careless = dataclasses.replace(
+        structure,
+        layers=tuple(
+            dataclasses.replace(layer, initializer="RandomNormal(stddev=0.02)")
+            for layer in structure.layers
+        ),
+    )
+    assert remedies.places("initialiser", structure, [0, 1]) == [0, 1]
+    assert remedies.places("initialiser", careless, [0, 1]) == [0, 1, 2, 3, 4, 5]
+    assert remedies.places("gated", recurrent_structure(), [1]) == [0]
+
+
+def test_learning_rates_are_lowered_and_raised_by_ten_but_not_past_the_default():
+    adam, sgd = chain(1), chain(1, optimizer="SGD")
+
+    def new(id_: str, structure: ModelStructure, *pace: float) -> float:
+        return remedies.new_rate(id_, structure, remedies.Pace(*pace))
+
+    assert new("lower", adam, 1e-3) == pytest.approx(1e-4)
+    assert new("lower", adam, 1.0) == 1e-3
+    assert new("lower", sgd, 10.0) == 1e-2
+    assert new("raise", adam, 1e-5) == 1e-3
+    assert new("raise", sgd, 1e-2) == pytest.approx(0.1)
+    assert new("clip", sgd, 1e-2) == 1e-2
+    assert new("raise", adam, math.nan) == 1e-3
+    # A diverging update of 20 |W| at rate 0.1: rate x curvature is 20, and 1 at a rate of 0.005.
+    assert new("lower", sgd, 0.1, 20.0) == pytest.approx(0.005)
+    assert new("lower", adam, 0.1, 1000.0) == 1e-3
 
 
 def test_a_model_without_variables_or_kernels_is_never_sick():

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "tb_gradplugin"
-WRITERS = {"preflight", "recorder", "demo"}
-"""Modules at the top of the package that train or watch a model."""
+WRITERS = {"preflight", "recorder", "demo", "remedies"}
+"""Modules at the top of the package that train or watch a model, or change how it trains."""
 
 SERVING = sorted(
     {

@@ -181,6 +181,8 @@ def test_foreign_tensors_are_refused_with_a_sentence(decode, wrong, sentence):
         {"active": 1},
         {"evidence": []},
         {"remedies": [{"title": "x"}]},
+        {"remedies": [{"title": "x", "why": "y", "snippet": "z", "id": 1}]},
+        {"cause_id": None},
     ],
 )
 def test_health_with_values_of_another_type_is_refused(change):

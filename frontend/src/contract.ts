@@ -23,6 +23,8 @@ export interface Remedy {
   title: string;
   why: string;
   snippet: string;
+  /** Stable, unlike the words; "" in older data. */
+  id?: string;
 }
 
 export type EvidenceValue = number | string | boolean | null | EvidenceValue[];
@@ -37,6 +39,8 @@ export interface Finding {
   evidence: Record<string, EvidenceValue>;
   cause: string;
   remedies: Remedy[];
+  /** Stable, such as "vanishing.saturating"; "" in older data. */
+  cause_id?: string;
 }
 
 export interface Layer {

@@ -106,4 +106,5 @@ def optimizer_code(structure: ModelStructure, rate: float, **arguments: str) -> 
     """Keras code for the optimizer in use with another learning rate."""
     name = structure.optimizer if structure.optimizer in OPTIMIZERS else "Adam"
     more = "".join(f", {key}={value}" for key, value in arguments.items())
-    return f"keras.optimizers.{name}(learning_rate={rate:.3g}{more})"
+    literal = float(f"{rate:.3g}")  # Keras refuses an int: 1.0, not 1
+    return f"keras.optimizers.{name}(learning_rate={literal!r}{more})"

@@ -117,8 +117,13 @@ class Judge:
                 evidence=_plain(why.evidence),
                 cause=why.cause,
                 remedies=remedies(
-                    why.cause_id, self._structure, layers, why.evidence["learning_rate"]
+                    why.cause_id,
+                    self._structure,
+                    layers,
+                    why.evidence["learning_rate"],
+                    why.evidence.get("update_ratio", math.nan),
                 ),
+                cause_id=why.cause_id,
             )
             self._findings[id(case)] = known
         return known

@@ -1,20 +1,77 @@
 """What to change for each cause, best first, as Keras 3 code to paste.
 
 Snippets are adapted to the layer at fault (kind, width), its activation and the optimizer in use;
-``model`` in them is the model being trained.
+``model`` in them is the model being trained.  Their order in ``PLAN`` is that of the evidence in
+``docs/remedies.md``, where each was tried; ``places`` and ``new_rate`` are what the trial shares
+with the words.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 from tb_gradplugin.health import facts
 from tb_gradplugin.health.report import Remedy
 from tb_gradplugin.structure import ModelStructure
 
+PLAN: dict[str, tuple[str, ...]] = {
+    "vanishing.saturating": ("activation", "normalise", "residual"),
+    "vanishing.initialiser": ("initialiser", "normalise", "residual"),
+    "vanishing.influence": ("initialiser", "activation", "inputs"),
+    "vanishing.recurrent": ("gated", "orthogonal"),
+    "vanishing.time": ("gated", "orthogonal"),
+    "vanishing.depth": ("residual", "normalise", "initialiser"),
+    "vanishing.narrow": ("residual", "wider", "normalise"),
+    "dead.single_softmax": ("head",),
+    "dead.died": ("lower", "leaky", "clip"),
+    "dead.faint": ("initialiser", "normalise", "lower"),
+    "dead.rectifier": ("leaky", "initialiser", "inputs"),
+    "dead.output": ("loss", "head"),
+    "dead.cut": ("leaky", "normalise", "initialiser"),
+    "dead.data": ("inputs", "lower", "leaky"),
+    "exploding.rate": ("lower", "clip", "inputs"),
+    "exploding.initialiser": ("initialiser", "normalise", "lower"),
+    "exploding.scale": ("initialiser", "normalise", "lower"),
+    "exploding.recurrent": ("clip", "orthogonal", "lower"),
+    "exploding.time": ("clip", "orthogonal", "lower"),
+    "exploding.steep": ("activation", "initialiser", "lower"),
+    "exploding.data": ("inputs", "lower", "clip"),
+    "nonfinite.weights": ("lower", "clip", "find"),
+    "nonfinite.explosion": ("lower", "clip", "inputs"),
+    "nonfinite.forward": ("loss", "lower", "inputs"),
+    "nonfinite.log": ("loss", "find", "lower"),
+    "nonfinite.steep": ("activation", "initialiser", "lower"),
+    "nonfinite.backward": ("find", "clip", "lower"),
+    "slow.rate": ("raise", "adaptive"),
+    "stalled.rate": ("raise", "adaptive", "lower"),
+    "stalled.output": ("output", "loss"),
+    "stalled.labels": ("labels", "inputs"),
+    "stalled.plateau": ("adaptive", "raise", "standardise"),
+    "stalled.regularised": ("weaken",),
+    "stalled.normalisation": ("layer_norm",),
+    "stalled.saturated": ("inputs", "normalise", "activation"),
+}
+"""Ids of the remedies of each cause, best first."""
+
+
+class Pace(NamedTuple):
+    """How fast a run trains: its learning rate, and what it makes of the weights.
+
+    ``update_ratio`` is ``|update| / |W|`` in the layers at fault; NaN stands for unknown.
+    """
+
+    rate: float
+    update_ratio: float = math.nan
+
 
 def remedies(
-    cause_id: str, structure: ModelStructure, layers: list[int], rate: float
+    cause_id: str,
+    structure: ModelStructure,
+    layers: list[int],
+    rate: float,
+    update_ratio: float = math.nan,
 ) -> tuple[Remedy, ...]:
     """Remedies for ``cause_id``, best first.
 
@@ -23,118 +80,208 @@ def remedies(
         structure: the model.
         layers: indices of the layers at fault, forward order, at least one.
         rate: learning rate in use; NaN if unknown.
+        update_ratio: ``|update| / |W|`` in these layers; NaN if unknown.
     """
-    make = {
-        "activation": _activation,
-        "initialiser": _initialiser,
-        "normalise": _normalise,
-        "residual": _residual,
-        "lower": _lower_rate,
-        "clip": _clip,
-        "leaky": _leaky,
-        "head": _head,
-        "loss": _loss,
-        "gated": _gated,
-        "orthogonal": _orthogonal,
-        "inputs": _inputs,
-        "find": _find_nan,
-    }
-    return tuple(make[name](structure, layers, rate) for name in _PLAN[cause_id])
+    pace = Pace(rate, update_ratio)
+    return tuple(remedy(id_, structure, layers, pace) for id_ in PLAN[cause_id])
 
 
-_PLAN: dict[str, tuple[str, ...]] = {
-    "vanishing.saturating": ("activation", "normalise", "residual"),
-    "vanishing.initialiser": ("initialiser", "normalise", "residual"),
-    "vanishing.influence": ("initialiser", "activation", "inputs"),
-    "vanishing.recurrent": ("gated", "orthogonal"),
-    "vanishing.depth": ("residual", "normalise", "initialiser"),
-    "dead.single_softmax": ("head",),
-    "dead.died": ("lower", "leaky", "clip"),
-    "dead.faint": ("initialiser", "normalise", "lower"),
-    "dead.rectifier": ("leaky", "initialiser", "inputs"),
-    "dead.output": ("loss", "head"),
-    "dead.cut": ("leaky", "normalise", "initialiser"),
-    "exploding.rate": ("lower", "clip", "inputs"),
-    "exploding.initialiser": ("initialiser", "normalise", "lower"),
-    "exploding.recurrent": ("clip", "orthogonal", "lower"),
-    "exploding.steep": ("activation", "initialiser", "lower"),
-    "nonfinite.weights": ("lower", "clip", "find"),
-    "nonfinite.explosion": ("lower", "clip", "inputs"),
-    "nonfinite.forward": ("loss", "lower", "inputs"),
-    "nonfinite.steep": ("activation", "initialiser", "lower"),
-    "nonfinite.backward": ("find", "clip", "lower"),
-}
+def remedy(id_: str, structure: ModelStructure, layers: list[int], pace: Pace) -> Remedy:
+    """The remedy ``id_``, in words and code for this model."""
+    title, why, snippet = _MAKE[id_](structure, layers, pace)
+    return Remedy(title, why, snippet, id_)
 
 
-def _rate(structure: ModelStructure, rate: float) -> float:
-    """A tenth of the learning rate in use, at most Keras' default for the optimizer."""
-    usual = 1e-2 if structure.optimizer == "SGD" else 1e-3
-    return min(rate / 10, usual) if math.isfinite(rate) and rate > 0 else usual / 10
+def places(id_: str, structure: ModelStructure, layers: list[int]) -> list[int]:
+    """Layers that the remedy ``id_`` changes, forward order.
+
+    What weakens a gradient does so in every layer of its kind, not only where it has become too
+    small: all hidden layers of the same activation, or all layers of the same initialiser.
+    """
+    kernels = _with_kernels(structure)
+    if not kernels:
+        return list(layers)
+    if id_ in ("head", "output", "loss"):
+        return kernels[-1:]
+    if id_ in ("gated", "orthogonal"):
+        return [i for i in kernels if facts.recurrent(structure, [i])]
+    if id_ == "initialiser":
+        name = facts.common_initialiser(structure, layers)
+        if name is None or facts.minds_width(name):
+            return [i for i in kernels if i in layers]
+        return [
+            i
+            for i in kernels
+            if i in layers or not facts.minds_width(structure.layers[i].initializer or "Identity")
+        ]
+    name = facts.common_activation(structure, layers)
+    return [i for i in kernels[:-1] if i in layers or facts.activation(structure, i) == name]
 
 
-def _initialiser_for(activation: str | None) -> str:
+def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
+    """Learning rate that the remedy ``id_`` sets.
+
+    Where gradient descent diverges, an update is the weights times rate times curvature, and a rate
+    times curvature of 1 is the quickest that converges: so SGD is slowed down by its update ratio.
+    """
+    rate, ratio = pace
+    usual = 1e-2 if structure.optimizer == "SGD" else 1e-3  # Keras's defaults
+    known = math.isfinite(rate) and rate > 0
+    if id_ == "lower":
+        slower = min(rate / 10, usual) if known else usual / 10
+        diverges = structure.optimizer == "SGD" and known and 10 < ratio < math.inf
+        return min(slower, rate / ratio) if diverges else slower
+    if id_ == "raise":
+        return max(rate * 10, usual) if known else usual
+    if id_ == "clip":
+        return rate if known and rate <= 1e-2 else new_rate("lower", structure, pace)
+    return 1e-3  # Adam's default, and steps of a thousandth of unit deviation
+
+
+NARROW = 32
+"""Units below which a deep stack of ReLU layers is likely to die from the start (Lu 2019)."""
+
+
+def rectifier_for(structure: ModelStructure, places: list[int]) -> str:
+    """Activation that the remedy ``activation`` puts in the place of a saturating or steep one."""
+    narrow = any(_units(structure, i) < NARROW for i in places)
+    return "elu" if narrow else "relu"
+
+
+def initialiser_for(activation: str | None) -> str:
     """Initialiser that keeps the variance for an activation (Glorot 2010, He 2015)."""
-    if activation in ("selu",):
-        return '"lecun_normal"'
+    if activation == "selu":
+        return "lecun_normal"
     if activation in (None, "linear", "softmax", *facts.SATURATING):
-        return '"glorot_uniform"'
-    return '"he_normal"'
+        return "glorot_uniform"
+    return "he_normal"
 
 
-def _activation(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
+def cross_entropy(structure: ModelStructure) -> str:
+    """Name of Keras's loss class for the cross-entropy in use."""
+    name = (structure.loss or "").replace("_", "").lower()
+    binary = "binary" in name or name == "bce"
+    kind = "Binary" if binary else "SparseCategorical" if "sparse" in name else "Categorical"
+    return f"{kind}Crossentropy"
+
+
+def is_regression(structure: ModelStructure) -> bool:
+    """Whether the loss compares numbers, not probabilities."""
+    name = (structure.loss or "").replace("_", "").lower()
+    return any(word in name for word in ("mse", "mae", "squared", "absolute", "huber", "cosh"))
+
+
+def _with_kernels(structure: ModelStructure) -> list[int]:
+    return sorted({v.layer for v in structure.variables if "kernel" in v.role})
+
+
+def _units(structure: ModelStructure, layer: int) -> int:
+    shapes = (v.shape for v in structure.variables if v.layer == layer and v.shape)
+    return next((shape[-1] for shape in shapes), 1)
+
+
+def _head_units(structure: ModelStructure) -> int:
+    kernels = _with_kernels(structure)
+    return _units(structure, kernels[-1]) if kernels else 1
+
+
+def _instead(structure: ModelStructure, layers: list[int], code: str) -> str:
+    """Snippet that puts ``code`` in the place of ``layers``."""
+    which = "the layer" if len(layers) == 1 else f"each of the {len(layers)} layers"
+    names = [structure.layers[i].path for i in layers]
+    named = f"{names[0]} to {names[-1]}" if len(names) > 1 else names[0]
+    return f"import keras\n\n# in place of {which} {named}, with its own width\n{code}\n"
+
+
+_Text = tuple[str, str, str]
+
+
+def _activation(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    where = places("activation", structure, layers) or layers
+    new = rectifier_for(structure, where)
     code = facts.constructor(
-        structure, layers[0], activation='"relu"', kernel_initializer='"he_normal"'
+        structure, where[0], activation=f'"{new}"', kernel_initializer='"he_normal"'
     )
     old = facts.common_activation(structure, layers)
-    return Remedy(
-        f"Use ReLU instead of {old}" if old and old != "relu" else "Use ReLU",
-        "ReLU passes the gradient on unchanged where it is active, and the He initialiser keeps "
-        "its scale from layer to layer.",
-        f"import keras\n\n# in place of each of the layers at fault\nlayer = {code}\n",
+    name = {"relu": "ReLU", "elu": "ELU"}[new]
+    alive = "" if new == "relu" else " Unlike ReLU it is nowhere flat: a narrow layer cannot die."
+    return (
+        f"Use {name} instead of {old}" if old and old != new else f"Use {name}",
+        f"{name} passes the gradient on unchanged where it is active, and the He initialiser keeps "
+        f"its scale from layer to layer.{alive}",
+        _instead(structure, where, f"layer = {code}"),
     )
 
 
-def _initialiser(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
+def _initialiser(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    where = places("initialiser", structure, layers) or layers
     name = facts.common_activation(structure, layers)
-    init = _initialiser_for(name)
+    init = initialiser_for(name)
     arguments = {"activation": f'"{name}"'} if name else {}
-    code = facts.constructor(structure, layers[0], **arguments, kernel_initializer=init)
-    return Remedy(
-        f"Initialise with {init.strip(chr(34))}",
+    code = facts.constructor(structure, where[0], **arguments, kernel_initializer=f'"{init}"')
+    head = initialiser_for(facts.activation(structure, where[-1]))
+    more = f'  # "{head}" in the last' if head != init else ""
+    return (
+        f"Initialise with {init}",
         "It takes the width of the layer into account, so signal and gradient keep their scale.",
-        f"import keras\n\n# in place of each of the layers at fault\nlayer = {code}\n",
+        _instead(structure, where, f"layer = {code}{more}"),
     )
 
 
-def _normalise(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
+def _normalise(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    where = places("normalise", structure, layers) or layers
     name = facts.common_activation(structure, layers) or "relu"
-    code = facts.constructor(structure, layers[0], use_bias="False")
-    return Remedy(
+    init = initialiser_for(name)
+    code = facts.constructor(structure, where[0], use_bias="False", kernel_initializer=f'"{init}"')
+    return (
         "Normalise between layers",
         "Normalisation sets the scale anew in each layer, whatever the weights before it are.",
-        "import keras\n\n# in place of each of the layers at fault\nblock = keras.Sequential([\n"
-        f"    {code},\n    keras.layers.BatchNormalization(),\n"
-        f'    keras.layers.Activation("{name}"),\n])\n',
+        _instead(
+            structure,
+            where,
+            f"block = keras.Sequential([\n    {code},\n    keras.layers.BatchNormalization(),\n"
+            f'    keras.layers.Activation("{name}"),\n])',
+        ),
     )
 
 
-def _residual(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
+def _residual(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    where = places("residual", structure, layers) or layers
     code = facts.constructor(
-        structure, layers[0], activation='"relu"', kernel_initializer='"he_normal"'
+        structure, where[-1], activation='"relu"', kernel_initializer='"he_normal"'
     )
-    return Remedy(
+    return (
         "Add residual connections",
         "The gradient then has a path around each layer and does not depend on all of them.",
-        "import keras\n\n\ndef residual(x):  # for layers with as many outputs as inputs\n"
+        "import keras\n\n\ndef residual(x):  # for hidden layers with as many outputs as inputs\n"
         f"    y = keras.layers.LayerNormalization()(x)\n    y = {code}(y)\n"
         "    return keras.layers.Add()([x, y])\n",
     )
 
 
-def _lower_rate(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
-    new = _rate(structure, rate)
-    now = f" ({rate:.3g} now)" if math.isfinite(rate) else ""
-    return Remedy(
+def _wider(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    where = places("wider", structure, layers) or layers
+    return (
+        f"Use wider layers: {WIDE} units",
+        "The gradient of a deep ReLU network varies by exp(sum of 1 / width): many narrow layers "
+        "make it vanish by chance (Hanin 2018).",
+        _instead(
+            structure,
+            where,
+            f'layer = keras.layers.Dense({WIDE}, activation="relu", '
+            'kernel_initializer="he_normal")',
+        ),
+    )
+
+
+WIDE = 64
+"""Units of the remedy ``wider``."""
+
+
+def _lower_rate(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    new = new_rate("lower", structure, pace)
+    now = f" ({pace.rate:.3g} now)" if math.isfinite(pace.rate) else ""
+    return (
         f"Lower the learning rate to {new:.3g}",
         f"Smaller updates{now} stay where the gradient still tells the way down. "
         "Start again from fresh weights.",
@@ -142,29 +289,59 @@ def _lower_rate(structure: ModelStructure, layers: list[int], rate: float) -> Re
     )
 
 
-def _clip(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
-    keep = rate if math.isfinite(rate) and 0 < rate <= 1e-2 else _rate(structure, rate)
-    return Remedy(
+def _raise_rate(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    new = new_rate("raise", structure, pace)
+    now = f" ({pace.rate:.3g} now)" if math.isfinite(pace.rate) else ""
+    return (
+        f"Raise the learning rate to {new:.3g}",
+        f"The updates{now} are too small for the weights to get anywhere.",
+        f"import keras\n\noptimizer = {facts.optimizer_code(structure, new)}\n",
+    )
+
+
+def _clip(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    new = new_rate("clip", structure, pace)
+    return (
         "Clip the gradient",
         "A single huge gradient can then no longer throw the weights far off (Pascanu 2013).",
         f"import keras\n\noptimizer = "
-        f"{facts.optimizer_code(structure, keep, global_clipnorm='1.0')}\n",
+        f"{facts.optimizer_code(structure, new, global_clipnorm='1.0')}\n",
     )
 
 
-def _leaky(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
+def _adaptive(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    return (
+        "Use Adam",
+        "It gives every weight a step of its own size, so a layer with a small gradient moves too.",
+        "import keras\n\noptimizer = keras.optimizers.Adam(learning_rate=1e-3)\n",
+    )
+
+
+def _standardise(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    code = facts.optimizer_code(structure, new_rate("standardise", structure, pace))
+    return (
+        "Standardise the gradients",
+        "Each layer then learns at the pace of the learning rate, however small a gradient "
+        "arrives in it.",
+        "import keras\n\nfrom tb_gradplugin.remedies import StandardisedOptimizer\n\n"
+        f"optimizer = StandardisedOptimizer(\n    {code}\n)\n",
+    )
+
+
+def _leaky(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    where = places("leaky", structure, layers) or layers
     code = facts.constructor(
-        structure, layers[0], activation='"leaky_relu"', kernel_initializer='"he_normal"'
+        structure, where[0], activation='"leaky_relu"', kernel_initializer='"he_normal"'
     )
-    return Remedy(
+    return (
         "Use leaky ReLU, and biases that start at zero",
         "Its slope is never zero, so a unit can always come back.",
-        f"import keras\n\n# in place of each of the layers at fault\nlayer = {code}\n",
+        _instead(structure, where, f"layer = {code}"),
     )
 
 
-def _head(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
-    return Remedy(
+def _head(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    return (
         "End in one sigmoid unit, or one softmax unit a class",
         "A softmax over one unit is constant. For two classes take a sigmoid, for a number no "
         "activation at all.",
@@ -173,59 +350,111 @@ def _head(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
     )
 
 
-def _loss(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
-    name = (structure.loss or "").replace("_", "").lower()
-    if name and "entropy" not in name:
-        return _find_nan(structure, layers, rate)
-    kind = "Categorical"
-    kind = "Binary" if "binary" in name else "SparseCategorical" if "sparse" in name else kind
-    return Remedy(
+def _output(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    units = _head_units(structure)
+    if is_regression(structure):
+        activation, title = None, "End without an activation"
+        why = "Only then can the output reach every target."
+    else:
+        activation = "sigmoid" if cross_entropy(structure).startswith("Binary") else "softmax"
+        title = f"End in {activation}"
+        why = "The loss expects probabilities: between 0 and 1, for one class of many adding to 1."
+    given = f', activation="{activation}"' if activation else ""
+    return title, why, f"import keras\n\nhead = keras.layers.Dense({units}{given})\n"
+
+
+def _loss(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    if is_regression(structure):
+        return _find_nan(structure, layers, pace)
+    return (
         "Let the loss work on logits",
         "Keras then computes it without overflow and without the logarithm of 0, and it keeps a "
         "gradient where probabilities are 0 or 1.",
-        "import keras\n\n# with a last layer without activation\n"
-        f"loss = keras.losses.{kind}Crossentropy(from_logits=True)\n",
+        f"import keras\n\nhead = keras.layers.Dense({_head_units(structure)})  # no activation\n"
+        f"loss = keras.losses.{cross_entropy(structure)}(from_logits=True)\n",
     )
 
 
-def _gated(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
-    units = next((v.shape[-1] for v in structure.variables if v.layer in layers and v.shape), 64)
-    units = units // 4 if "LSTM" in structure.layers[layers[0]].type else units
-    return Remedy(
-        "Use a gated layer on shorter sequences",
-        "The cell of an LSTM carries the gradient through time without multiplying it.",
-        f"import keras\n\nlayer = keras.layers.LSTM({units})\n",
+def _recurrent_units(structure: ModelStructure, layers: list[int]) -> int:
+    shapes = (
+        v.shape
+        for v in structure.variables
+        if v.layer in layers and v.role == "recurrent_kernel" and v.shape
+    )
+    return next((shape[0] for shape in shapes), 64)
+
+
+def _gated(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    return (
+        "Use a gated layer",
+        "The cell of an LSTM carries the gradient through time without multiplying it; on shorter "
+        "sequences there is less time to cross.",
+        f"import keras\n\nlayer = keras.layers.LSTM({_recurrent_units(structure, layers)})\n",
     )
 
 
-def _orthogonal(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
-    units = next(
-        (
-            v.shape[0]
-            for v in structure.variables
-            if v.layer in layers and v.role == "recurrent_kernel" and v.shape
-        ),
-        64,
-    )
-    return Remedy(
+def _orthogonal(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    return (
         "Start the recurrent kernel orthogonal with gain 1",
         "An orthogonal matrix neither shrinks nor grows what is multiplied by it at every step.",
-        f"import keras\n\nlayer = keras.layers.SimpleRNN(\n    {units}, "
+        "import keras\n\nlayer = keras.layers.SimpleRNN(\n"
+        f"    {_recurrent_units(structure, layers)}, "
         "recurrent_initializer=keras.initializers.Orthogonal(gain=1.0)\n)\n",
     )
 
 
-def _inputs(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
-    return Remedy(
-        "Scale inputs and targets",
+def _inputs(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    both = is_regression(structure)
+    return (
+        "Scale inputs and targets" if both else "Scale the inputs",
         "Values of size 1 keep activations where they respond, and the loss at a sane size.",
-        "import numpy as np\n\n\ndef standardise(values):  # for x, and for y of a regression\n"
+        "import numpy as np\n\n\n"
+        f"def standardise(values):  # {'x and y' if both else 'x'}, by column\n"
         "    return (values - np.mean(values, axis=0)) / (np.std(values, axis=0) + 1e-7)\n",
     )
 
 
-def _find_nan(structure: ModelStructure, layers: list[int], rate: float) -> Remedy:
-    return Remedy(
+def _weaken(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    where = places("weaken", structure, layers) or layers
+    code = facts.constructor(
+        structure, where[0], kernel_regularizer=f"keras.regularizers.L2({WEAK_L2:g})"
+    )
+    return (
+        "Weaken the regularisation",
+        "Weight decay and dropout may hold the weights where the data cannot move them.",
+        f"import keras\n\nlayer = {code}\ndropout = keras.layers.Dropout({WEAK_DROPOUT})\n",
+    )
+
+
+WEAK_L2, WEAK_DROPOUT = 1e-5, 0.1
+"""What the remedy ``weaken`` leaves of a regulariser and of dropout."""
+
+
+def _layer_norm(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    return (
+        "Use layer normalisation, or larger batches",
+        "Batch normalisation over a few examples is mostly noise; layer normalisation does not "
+        "look at the batch, and its gamma starts at 1.",
+        "import keras\n\n# in place of each BatchNormalization\n"
+        "layer = keras.layers.LayerNormalization()\n",
+    )
+
+
+def _labels(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    return (
+        "Check that inputs and labels belong together",
+        "A network that could learn and does not may have nothing to learn: shuffled, constant or "
+        "wrongly encoded labels.",
+        "import numpy as np\n\n\ndef check(x, y):  # call with the training data\n"
+        "    assert len(x) == len(y)\n"
+        "    print(np.unique(y, axis=0, return_counts=True))\n"
+        "    for i in (0, len(x) // 2, -1):  # look at some: is this the answer to that?\n"
+        "        print(x[i], y[i])\n",
+    )
+
+
+def _find_nan(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    return (
         "Find the operation",
         "Typical: the logarithm of 0, a division by 0, the square root or norm of 0, and bad data.",
         "import numpy as np\n\n\ndef check(x, y):  # call with the training data\n"
@@ -233,3 +462,30 @@ def _find_nan(structure: ModelStructure, layers: list[int], rate: float) -> Reme
         "\n\n# and with the TensorFlow backend, before training:\n"
         "# tf.debugging.enable_check_numerics()\n",
     )
+
+
+_MAKE: dict[str, Callable[[ModelStructure, list[int], Pace], _Text]] = {
+    "activation": _activation,
+    "adaptive": _adaptive,
+    "clip": _clip,
+    "find": _find_nan,
+    "gated": _gated,
+    "head": _head,
+    "initialiser": _initialiser,
+    "inputs": _inputs,
+    "labels": _labels,
+    "layer_norm": _layer_norm,
+    "leaky": _leaky,
+    "loss": _loss,
+    "lower": _lower_rate,
+    "normalise": _normalise,
+    "orthogonal": _orthogonal,
+    "output": _output,
+    "raise": _raise_rate,
+    "residual": _residual,
+    "standardise": _standardise,
+    "weaken": _weaken,
+    "wider": _wider,
+}
+IDS = tuple(_MAKE)
+"""Every remedy there is."""

@@ -11,11 +11,15 @@ KINDS = ("dead", "exploding", "nonfinite", "vanishing")
 
 @dataclasses.dataclass(frozen=True)
 class Remedy:
-    """Something to change: a title, why it helps, and Keras code to paste."""
+    """Something to change: a title, why it helps, and Keras code to paste.
+
+    ``id`` is stable from version to version, the words are not; ``""`` in older data.
+    """
 
     title: str
     why: str
     snippet: str
+    id: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Finding:
         evidence: numbers (finite floats, ints, strings or lists of these; never NaN).
         cause: one sentence.
         remedies: best first.
+        cause_id: stable name of the cause, as ``"vanishing.saturating"``; ``""`` in older data.
     """
 
     kind: str
@@ -43,6 +48,7 @@ class Finding:
     evidence: dict[str, Any]
     cause: str
     remedies: tuple[Remedy, ...]
+    cause_id: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as in the report's JSON."""
@@ -55,7 +61,8 @@ class Finding:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Finding:
         """Inverse of ``to_dict``; raises KeyError or TypeError on foreign data."""
-        fields = {f.name: data[f.name] for f in dataclasses.fields(cls)}
+        fields = {f.name: data[f.name] for f in dataclasses.fields(cls) if f.name != "cause_id"}
+        fields["cause_id"] = data.get("cause_id", "")
         fields["layers"] = tuple(data["layers"])
         fields["remedies"] = tuple(Remedy(**r) for r in data["remedies"])
         return cls(**fields)

@@ -1,0 +1,374 @@
+"""Every remedy as a change of a model, its optimizer, its loss or its data: what a user would do.
+
+``apply`` does to a ``Setup`` what the remedy's snippet says, and no more.  Models are rebuilt layer
+by layer from their configs, with fresh weights: a sick network is not healed, it is trained anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from tb_gradplugin.health import facts, remedies
+from tb_gradplugin.health.remedies import Pace
+from tb_gradplugin.remedies import StandardisedOptimizer
+from tb_gradplugin.structure import ModelStructure
+
+Setup = Any
+"""A dataclass with ``model, x, y, loss, optimizer, strip``; ``loss`` may end in ``LOGITS``."""
+Change = Callable[[Setup, ModelStructure, list[int], Pace], "Setup | None"]
+
+LOGITS = "+logits"
+"""End of the name of a loss that expects logits."""
+SEARCHES = ("find", "labels")
+"""Remedies that say where to look: what is found there is not known to anybody beforehand."""
+REGRESSIONS = ("mse", "mae", "huber", "half-mse")
+
+
+def apply(
+    id_: str,
+    setup: Setup,
+    structure: ModelStructure,
+    layers: list[int],
+    rate: float,
+    update_ratio: float = math.nan,
+) -> Setup | None:
+    """A new ``Setup`` with the remedy ``id_`` applied; None if there is nothing to apply it to.
+
+    Args:
+        id_: one of ``tb_gradplugin.health.remedies.IDS``.
+        setup: what is to be changed, freshly built; it is not to be used afterwards.
+        structure: of the sick run's model, layer names as in ``setup.model``.
+        layers: indices of the layers that the finding names.
+        rate, update_ratio: of the finding's evidence; NaN if unknown.
+    """
+    if id_ in SEARCHES:
+        return None
+    return _CHANGES[id_](setup, structure, layers, Pace(rate, update_ratio))
+
+
+# ------------------------------------------------------------------------------------------ models
+
+
+def rebuilt(model: Any, replace: Callable[[Any], Any]) -> Any:
+    """``model`` with fresh weights; ``replace(layer)`` gives another layer, or None for the same.
+
+    Raises:
+        TypeError, ValueError: a layer of the model cannot be made again from its config.
+    """
+
+    def fresh(layer: Any) -> Any:
+        new = replace(layer)
+        if new is not None:
+            return new
+        if isinstance(layer, keras.layers.Lambda):  # its config holds code, which Keras refuses
+            return keras.layers.Lambda(layer.function, name=layer.name)
+        if isinstance(layer, keras.Model):
+            return rebuilt(layer, replace)
+        return type(layer).from_config(layer.get_config())
+
+    new = keras.models.clone_model(model, clone_function=fresh)
+    new.trainable = model.trainable
+    return new
+
+
+def with_layers(
+    setup: Setup, structure: ModelStructure, places: list[int], make: Callable[[Any], Any]
+) -> Setup | None:
+    """``setup`` with ``make(layer)`` in the place of the layers at ``places``."""
+    paths = [structure.layers[i].path.partition("#")[0].split("/") for i in places]
+    names = {path[-1] for path in paths}
+    within = {name for path in paths for name in path}  # a recurrent layer around its cell
+    done: list[str] = []
+
+    def replace(layer: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            return None
+        if layer.name not in (within if isinstance(layer, keras.layers.RNN) else names):
+            return None
+        new = make(layer)
+        if new is not None:
+            done.append(layer.name)
+        return new
+
+    model = rebuilt(setup.model, replace)
+    return dataclasses.replace(setup, model=model) if done else None
+
+
+def edited(layer: Any, **changes: Any) -> Any:
+    """``layer`` anew with some arguments changed; None if it does not know them."""
+    config = layer.get_config()
+    known = {k: v for k, v in changes.items() if k in config}
+    return type(layer).from_config(config | known) if known else None
+
+
+def _input_shape(layer: Any) -> tuple[int, ...]:
+    return tuple(layer.get_build_config()["input_shape"][1:])
+
+
+def _name(layer: Any) -> str | None:
+    """The activation that ``layer`` is, if it is nothing else."""
+    if isinstance(layer, keras.layers.Activation):
+        return layer.activation.__name__
+    return facts._OWN_LAYER.get(type(layer).__name__)
+
+
+def _bare(layer: Any) -> bool:
+    """Whether the activation of ``layer``, if any, is a layer of its own."""
+    return getattr(layer, "activation", None) is keras.activations.linear
+
+
+def reactivated(
+    setup: Setup, structure: ModelStructure, id_: str, layers: list[int], new: str, **more: Any
+) -> Setup | None:
+    """Another activation in the places of remedy ``id_``, be it an argument or a layer after it."""
+    old = facts.common_activation(structure, layers)
+    out = with_layers(
+        setup,
+        structure,
+        remedies.places(id_, structure, layers),
+        lambda layer: edited(layer, **more, **({} if _bare(layer) else {"activation": new})),
+    )
+    if out is None:
+        return None
+    last = out.model.layers[-1]
+
+    def own(layer: Any) -> Any:
+        if layer is last or _name(layer) != old or old is None:
+            return None
+        return keras.layers.Activation(new, name=layer.name)
+
+    return dataclasses.replace(out, model=rebuilt(out.model, own))
+
+
+def _activation(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    new = remedies.rectifier_for(structure, remedies.places("activation", structure, layers))
+    more = {"kernel_initializer": "he_normal"}
+    return reactivated(setup, structure, "activation", layers, new, **more)
+
+
+def _leaky(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    more = {"kernel_initializer": "he_normal", "bias_initializer": "zeros"}
+    return reactivated(setup, structure, "leaky", layers, "leaky_relu", **more)
+
+
+def _initialiser(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    places = remedies.places("initialiser", structure, layers)
+    names = {structure.layers[i].path.rpartition("/")[2]: i for i in places}
+    return with_layers(
+        setup,
+        structure,
+        places,
+        lambda layer: edited(
+            layer,
+            kernel_initializer=remedies.initialiser_for(
+                facts.activation(structure, names[layer.name])
+            ),
+        ),
+    )
+
+
+def _normalise(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    if any("Normalization" in layer.type for layer in structure.layers):
+        return None
+    name = facts.common_activation(structure, layers) or "relu"
+
+    def block(layer: Any) -> Any:
+        changes = {"activation": "linear", "use_bias": False}
+        plain = edited(layer, kernel_initializer=remedies.initialiser_for(name), **changes)
+        if plain is None:
+            return None
+        after = [keras.layers.BatchNormalization()]
+        after += [] if _bare(layer) else [keras.layers.Activation(name)]
+        shape = keras.Input(_input_shape(layer))
+        return keras.Sequential([shape, plain, *after], name=layer.name)
+
+    return with_layers(setup, structure, remedies.places("normalise", structure, layers), block)
+
+
+def _residual(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    def block(layer: Any) -> Any:
+        new = edited(layer, activation="relu", kernel_initializer="he_normal")
+        shape = _input_shape(layer)
+        if new is None or tuple(layer.compute_output_shape((None, *shape))[1:]) != shape:
+            return new
+        x = keras.Input(shape)
+        y = new(keras.layers.LayerNormalization()(x))
+        return keras.Model(x, keras.layers.Add()([x, y]), name=layer.name)
+
+    return with_layers(setup, structure, remedies.places("residual", structure, layers), block)
+
+
+def _wider(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    changes = {"units": remedies.WIDE, "activation": "relu", "kernel_initializer": "he_normal"}
+    return with_layers(
+        setup,
+        structure,
+        remedies.places("wider", structure, layers),
+        lambda layer: edited(layer, **changes) if hasattr(layer, "units") else None,
+    )
+
+
+def _gated(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    def lstm(layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.SimpleRNN):
+            return None
+        keep = ("units", "return_sequences", "return_state", "go_backwards", "name")
+        return keras.layers.LSTM(**{k: layer.get_config()[k] for k in keep})
+
+    return with_layers(setup, structure, remedies.places("gated", structure, layers), lstm)
+
+
+def _orthogonal(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    start = {"class_name": "Orthogonal", "config": {"gain": 1.0}}
+    return with_layers(
+        setup,
+        structure,
+        remedies.places("orthogonal", structure, layers),
+        lambda layer: edited(layer, recurrent_initializer=start),
+    )
+
+
+def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    changed = []
+
+    def weaker(layer: Any) -> Any:
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > remedies.WEAK_DROPOUT:
+            config["rate"] = remedies.WEAK_DROPOUT
+        elif config.get("kernel_regularizer"):
+            config["kernel_regularizer"] = keras.regularizers.L2(remedies.WEAK_L2)
+        else:
+            return None
+        changed.append(layer.name)
+        return type(layer).from_config(config)
+
+    model = rebuilt(setup.model, weaker)
+    return dataclasses.replace(setup, model=model) if changed else None
+
+
+def _layer_norm(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    changed = []
+
+    def other(layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            return None
+        changed.append(layer.name)
+        return keras.layers.LayerNormalization(name=layer.name)
+
+    model = rebuilt(setup.model, other)
+    return dataclasses.replace(setup, model=model) if changed else None
+
+
+# ----------------------------------------------------------------------------------- head and loss
+
+
+def _with_head(setup: Setup, activation: str, **changes: Any) -> Setup:
+    """Another activation at the end, be it an argument of the last layer or a layer of its own."""
+    last = setup.model.layers[-1]
+    own = _name(last) is not None
+
+    def replace(layer: Any) -> Any:
+        if layer is not last:
+            return None
+        if own:
+            return keras.layers.Activation(activation, name=layer.name)
+        return edited(layer, activation=activation)
+
+    return dataclasses.replace(setup, model=rebuilt(setup.model, replace), **changes)
+
+
+def _head(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    two_classes = setup.y.shape[1:] == (1,) and set(np.unique(setup.y)) <= {0, 1}
+    return _with_head(setup, "sigmoid", loss="bce", strip=False) if two_classes else None
+
+
+def _output(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    if setup.loss.endswith(LOGITS) or setup.loss in REGRESSIONS:
+        return _with_head(setup, "linear")
+    return _with_head(setup, "sigmoid" if setup.loss == "bce" else "softmax", strip=False)
+
+
+def _loss(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    if setup.loss not in ("bce", "cce", "nll"):
+        return None
+    loss = ("bce" if setup.loss == "bce" else "cce") + LOGITS
+    return _with_head(setup, "linear", loss=loss, strip=False)
+
+
+# ------------------------------------------------------------------------------- optimizer and data
+
+
+def reoptimised(optimizer: Any, rate: float, **changes: Any) -> Any:
+    """The optimizer anew, at another learning rate."""
+    config = optimizer.get_config() | {"learning_rate": float(rate)} | changes
+    return type(optimizer).from_config(config)
+
+
+def _rate(id_: str) -> Change:
+    def change(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+        new = reoptimised(setup.optimizer, remedies.new_rate(id_, structure, pace))
+        return dataclasses.replace(setup, optimizer=new)
+
+    return change
+
+
+def _clip(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    new = reoptimised(
+        setup.optimizer,
+        remedies.new_rate("clip", structure, pace),
+        global_clipnorm=1.0,
+        clipnorm=None,
+        clipvalue=None,
+    )
+    return dataclasses.replace(setup, optimizer=new)
+
+
+def _adaptive(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    return dataclasses.replace(setup, optimizer=keras.optimizers.Adam(1e-3))
+
+
+def _standardise(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    inner = reoptimised(setup.optimizer, remedies.new_rate("standardise", structure, pace))
+    return dataclasses.replace(setup, optimizer=StandardisedOptimizer(inner))
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """As in the snippet of the remedy ``inputs``."""
+    scaled = (values - np.mean(values, axis=0)) / (np.std(values, axis=0) + 1e-7)
+    return scaled.astype(values.dtype)
+
+
+def _inputs(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    if not np.issubdtype(setup.x.dtype, np.floating):
+        return None  # tokens have no scale
+    y = standardised(setup.y) if setup.loss in REGRESSIONS else setup.y
+    return dataclasses.replace(setup, x=standardised(setup.x), y=y)
+
+
+_CHANGES: dict[str, Change] = {
+    "activation": _activation,
+    "adaptive": _adaptive,
+    "clip": _clip,
+    "gated": _gated,
+    "head": _head,
+    "initialiser": _initialiser,
+    "inputs": _inputs,
+    "layer_norm": _layer_norm,
+    "leaky": _leaky,
+    "loss": _loss,
+    "lower": _rate("lower"),
+    "normalise": _normalise,
+    "orthogonal": _orthogonal,
+    "output": _output,
+    "raise": _rate("raise"),
+    "residual": _residual,
+    "standardise": _standardise,
+    "weaken": _weaken,
+    "wider": _wider,
+}

@@ -1,0 +1,245 @@
+"""Tries the remedies of sick runs: does the network learn then, and is its report healthy?
+
+    python benchmarks/diagnosis/try_remedies.py [--split dev,fresh] [--first] [--most 3] [--docs]
+
+Judges each sick run, applies the remedies of its worst finding one at a time to a fresh build, and
+trains that as long as the sick one.  Outcomes are kept in ``remedies_tried.json`` beside this file,
+by run, seed and remedy; one whose cause or code has changed since is trained again.  ``--docs``
+writes the table in ``docs/remedies.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import concurrent.futures
+import dataclasses
+import json
+import math
+import multiprocessing
+import os
+import pathlib
+import sys
+from typing import Any
+
+HERE = pathlib.Path(__file__).parent
+REPO = HERE.parents[1]
+sys.path[:0] = [str(REPO), str(REPO / "tests")]
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from benchmarks.diagnosis import cures  # noqa: E402
+from tb_gradplugin.health.judge import judge_run  # noqa: E402
+from tb_gradplugin.health.remedies import PLAN, Pace, remedy  # noqa: E402
+from tb_gradplugin.health.report import Finding  # noqa: E402
+
+OUTCOMES = HERE / "remedies_tried.json"
+PAGE = REPO / "docs" / "remedies.md"
+STEPS = 300
+"""A trial takes at least as many steps: some sick runs were stopped early, having blown up."""
+BEGIN, END = "<!-- tried: begin (written by try_remedies.py) -->", "<!-- tried: end -->"
+
+
+def runs_module() -> Any:
+    """The seam to the labelled runs: ``catalogue``, ``record(run, seed)``, ``recorded`` (kept)."""
+    import health_runs
+
+    return health_runs
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What became of one remedy in one sick run; ``learned`` is None where it does not apply."""
+
+    run: str
+    split: str
+    seed: int
+    cause: str
+    remedy: str
+    snippet: str
+    learned: bool | None = None
+    kinds: tuple[str, ...] = ()
+    loss_over_baseline: float | None = None
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        return self.run, self.seed, self.remedy
+
+    def outdates(self, other: Trial | None) -> bool:
+        """Whether what was tried then is not what would be tried now."""
+        return other is None or (self.cause, self.snippet) != (other.cause, other.snippet)
+
+    @property
+    def cured(self) -> bool:
+        return bool(self.learned) and not self.kinds
+
+
+def sick(run: Any, seed: int) -> tuple[Any, Finding] | None:
+    """Records and worst finding of a run that failed and was found out."""
+    data = runs_module().recorded(run, seed)
+    findings = judge_run(data.structure, data.records).findings
+    return (data, findings[0]) if data.failed and findings else None
+
+
+def planned(run: Any, seed: int, *, more: tuple[str, ...] = ()) -> list[Trial]:
+    """Trials for one run, not yet made, in the order of the plan, without searches."""
+    found = sick(run, seed)
+    if found is None:
+        return []
+    data, finding = found
+    ids = [i for i in (*PLAN[finding.cause_id], *more) if i not in cures.SEARCHES]
+    ids = list(dict.fromkeys(ids))
+    where, pace = _at_fault(data, finding)
+    return [
+        Trial(run.id, run.split, seed, finding.cause_id, id_, told.snippet)
+        for id_ in ids
+        for told in [remedy(id_, data.structure, where, pace)]
+    ]
+
+
+def _at_fault(data: Any, finding: Finding) -> tuple[list[int], Pace]:
+    where = [i for i, layer in enumerate(data.structure.layers) if layer.path in finding.layers]
+    known = (finding.evidence.get(name, math.nan) for name in ("learning_rate", "update_ratio"))
+    return where, Pace(*known)
+
+
+def tried(trial: Trial) -> Trial:
+    """Makes the trial: the same run, changed, trained and judged again."""
+    runs = runs_module()
+    (run,) = [r for r in runs.catalogue() if r.id == trial.run]
+    found = sick(run, trial.seed)
+    assert found is not None
+    data, finding = found
+    where, pace = _at_fault(data, finding)
+
+    def build() -> Any:
+        changed = cures.apply(trial.remedy, run.build(), data.structure, where, *pace)
+        if changed is None:
+            raise _DoesNotApplyError
+        changed.steps = max(changed.steps, STEPS)
+        return changed
+
+    try:
+        outcome = runs.record(dataclasses.replace(run, build=build), trial.seed)
+    except _DoesNotApplyError:
+        return trial
+    health = judge_run(outcome.structure, outcome.records)
+    relative = outcome.final / outcome.baseline
+    return dataclasses.replace(
+        trial,
+        learned=not outcome.failed,
+        kinds=tuple(health.kinds) if health.verdict == "unhealthy" else (),
+        loss_over_baseline=float(f"{relative:.3g}") if math.isfinite(relative) else None,
+    )
+
+
+class _DoesNotApplyError(Exception):
+    """There is nothing in the run that the remedy could change."""
+
+
+def load() -> dict[tuple[str, int, str], Trial]:
+    """Outcomes so far, by key."""
+    if not OUTCOMES.exists():
+        return {}
+    rows = json.loads(OUTCOMES.read_text(encoding="utf-8"))
+    trials = (Trial(**row | {"kinds": tuple(row["kinds"])}) for row in rows)
+    return {t.key: t for t in trials}
+
+
+def save(outcomes: dict[tuple[str, int, str], Trial]) -> None:
+    """Writes them sorted, one a line."""
+    rows = sorted(outcomes.values(), key=lambda t: t.key)
+    lines = ",\n".join(json.dumps(dataclasses.asdict(t), ensure_ascii=False) for t in rows)
+    OUTCOMES.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def share(trials: list[Trial]) -> str:
+    """``cured/tried``."""
+    made = [t for t in trials if t.learned is not None]
+    return f"{sum(t.cured for t in made)}/{len(made)}" if made else "-"
+
+
+def firsts(trials: list[Trial]) -> list[Trial]:
+    """The trials of the first suggestion of each run."""
+    out = []
+    for t in trials:
+        first = next((i for i in PLAN[t.cause] if i not in cures.SEARCHES), None)
+        if t.remedy == first:
+            out.append(t)
+    return out
+
+
+def table(trials: list[Trial]) -> str:
+    """The fragment of ``docs/remedies.md``."""
+    by_split = {s: [t for t in trials if t.split == s] for s in ("dev", "fresh", "holdout")}
+    lines = ["| runs | cured by the first suggestion |", "|---|---|"]
+    lines += [f"| {s} | {share(firsts(found))} |" for s, found in by_split.items() if found]
+    lines += ["", "| cause | remedies in their order, each with cured/tried |", "|---|---|"]
+    for cause in PLAN:
+        of = [t for t in trials if t.cause == cause]
+        if not of:
+            continue
+        order = [*PLAN[cause], *sorted({t.remedy for t in of} - set(PLAN[cause]))]
+        cells = []
+        for id_ in order:
+            cell = f"`{id_}` {share([t for t in of if t.remedy == id_])}"
+            cells.append(cell if id_ in PLAN[cause] else f"({cell})")
+        lines.append(f"| `{cause}` | {', '.join(cells)} |")
+    untried = ", ".join(f"`{c}`" for c in PLAN if not any(t.cause == c for t in trials))
+    lines += ["", f"No run yet: {untried}."]
+    return "\n".join(lines)
+
+
+def write_page(trials: list[Trial]) -> None:
+    """Puts the table between the two markers."""
+    text = PAGE.read_text(encoding="utf-8")
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    PAGE.write_text(f"{head}{BEGIN}\n{table(trials)}\n{END}{tail}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--split", default="dev,fresh")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--prefix", default="", help="only runs whose id starts so")
+    parser.add_argument("--first", action="store_true", help="only the first suggestion")
+    parser.add_argument("--most", type=int, default=10**6, help="of a cause: runs for the others")
+    parser.add_argument("--more", default="", help="remedies to try besides those of the plan")
+    parser.add_argument("--again", default="", help="remedies to train again")
+    parser.add_argument("--docs", action="store_true", help="write docs/remedies.md")
+    parser.add_argument("--processes", type=int, default=1)
+    given = parser.parse_args()
+    splits, more = given.split.split(","), tuple(filter(None, given.more.split(",")))
+    plans: list[Trial] = []
+    runs: collections.Counter[str] = collections.Counter()
+    for run in runs_module().catalogue():
+        if run.split not in splits or not run.expected or not run.id.startswith(given.prefix):
+            continue
+        for seed in range(given.seeds):
+            found = planned(run, seed, more=more)
+            runs.update({trial.cause for trial in found})
+            many = bool(found) and runs[found[0].cause] > given.most
+            plans += found[: 1 if given.first or many else None]
+    outcomes = load()
+    again = given.again.split(",")
+    todo = [t for t in plans if t.outdates(outcomes.get(t.key)) or t.remedy in again]
+    print(f"{len(plans)} trials, {len(todo)} to make", flush=True)
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(given.processes, mp_context=spawn) as pool:
+        for trial in pool.map(tried, todo):
+            outcomes[trial.key] = trial
+            verdict = {None: "does not apply", False: "no"}.get(trial.learned, "learns")
+            verdict = "CURED" if trial.cured else f"{verdict} {' '.join(trial.kinds)}"
+            print(
+                f"{trial.run:22} {trial.cause:24} {trial.remedy:12} "
+                f"{trial.loss_over_baseline!s:>9} {verdict}",
+                flush=True,
+            )
+            save(outcomes)
+    print(table([outcomes[t.key] for t in plans]))
+    if given.docs:
+        write_page(list(outcomes.values()))
+
+
+if __name__ == "__main__":
+    main()
