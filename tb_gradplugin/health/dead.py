@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tb_gradplugin.health import facts, vanishing
-from tb_gradplugin.health.rule import Detection, Explanation, Rule, plural
+from tb_gradplugin.health.rule import Detection, Explanation, Rule, number, plural
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.health.window import Window
 from tb_gradplugin.structure import JUDGED_ROLES
@@ -87,6 +87,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     if everything and single_softmax(window):
         id_ = "single_softmax"
         why = "softmax over a single unit is always 1, so the output does not depend on any weight"
+    elif facts.dropout_rate(window) > facts.DROPPED:
+        evidence["dropout_rate"] = facts.dropout_rate(window)
+        id_ = "dropout"
+        why = f"dropout switches off {number(100 * evidence['dropout_rate'])} % of a layer"
     elif window.alive[shown].any() and window.peak_influence[shown].max() < FAINT:
         id_ = "faint"
         why = "it was next to nothing from the start, and then the last of it went"

@@ -30,14 +30,17 @@ SHOWN_DECADES = 1.0
 
 
 def detect(window: Window, t: Thresholds) -> Detection | None:
-    """The first of four signs that holds, all of them without progress:
+    """The first of six signs that holds, all of them without progress:
 
     - loss: each of the last 5 losses > 3 x the initial one and > 1.5 x the baseline (before step
       20 each of the last 3, and 10 x; without a known baseline 10 x and |update| > 0.01 |W|);
     - start: the median of 5 losses > 10 x the baseline after step 20 while max S > 10 x the loss;
+    - weights: they have grown 2.5-fold since the start after step 20, whatever they are for now;
     - update: |update| > 0.1 |W|, median of 20 points after step 20 (small initial weights take
       such updates too, but soon have grown);
-    - depth: log10 S grows by more than 0.4 a layer toward the input, after step 20.
+    - depth: log10 S grows by more than 0.4 a layer toward the input, after step 20;
+    - time: |dL/dh_t| of a recurrent layer is 3 decades larger at the first time step than at the
+      last, after step 20, at the latest probe.
     """
     loss = window.loss
     if window.points < MIN_POINTS or loss.progress:
@@ -48,9 +51,11 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     # Losses of games between networks, and of agents, rise in healthy training.
     driven = known or bool((window.update_ratio > DRIVEN * t.update_ratio).any())
     if driven and loss.exceeds(factor, t.baseline_growth, RECENT_POINTS if settled else MIN_POINTS):
-        return Detection(everything(window), "critical", grown(window), {"sign": "loss"})
+        return Detection(window.everything, "critical", grown(window), {"sign": "loss"})
     if settled and oversized(window, t, t.start_excess):
-        return Detection(everything(window), "critical", None, {"sign": "start"})
+        return Detection(window.everything, "critical", None, {"sign": "start"})
+    if settled and window.weight_growth > t.weight_growth:
+        return Detection(window.everything, "critical", None, {"sign": "weights"})
     if window.settled_points >= t.window_points:
         # Tiny weights far from the output take large relative updates: that is vanishing.
         far = window.attenuation < -t.attenuation
@@ -59,13 +64,11 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
             return Detection(fast, "critical", None, {"sign": "update"})
     if settled and window.depth_slope() < -t.depth_growth:
         near_top = window.attenuation > -SHOWN_DECADES
-        return Detection(everything(window), "critical", near_top, {"sign": "depth"})
+        return Detection(window.everything, "critical", near_top, {"sign": "depth"})
+    through_time = window.time_decades()[:, 1] > t.time_growth
+    if settled and loss.is_supervised and through_time.any():
+        return Detection(through_time, "critical", None, {"sign": "time"})
     return None
-
-
-def everything(window: Window) -> np.ndarray:
-    """bool [L]: layers with kernels, or all where there is none."""
-    return window.judged if window.judged.any() else np.ones_like(window.judged)
 
 
 def oversized(window: Window, t: Thresholds, excess: float) -> bool:
@@ -92,7 +95,7 @@ def grown(window: Window) -> np.ndarray:
     growth = np.log10(window.peak_norm / window.first_norm)
     largest = np.fmax.reduce(growth[window.judged], initial=-np.inf)
     near = window.judged & (growth >= largest - SHOWN_DECADES)
-    return near if near.any() else everything(window)
+    return near if near.any() else window.everything
 
 
 def blow_up(window: Window, t: Thresholds) -> Detection | None:
@@ -103,14 +106,14 @@ def blow_up(window: Window, t: Thresholds) -> Detection | None:
     """
     loss = window.loss
     if started_oversized(window, t):
-        return Detection(everything(window), "critical", None, {"sign": "start"})
+        return Detection(window.everything, "critical", None, {"sign": "start"})
     by_loss = loss.known and loss.last > loss.first + (t.blow_up - 1.0) * abs(loss.first)
     by_norm = (window.norm > t.blow_up * window.first_norm)[window.judged].any()
     if not (by_loss or (by_norm and not loss.progress)):
         if oversized(window, t, t.blow_up):
-            return Detection(everything(window), "critical", None, {"sign": "start"})
+            return Detection(window.everything, "critical", None, {"sign": "start"})
         return None
-    return Detection(everything(window), "critical", grown(window), {"sign": "blow_up"})
+    return Detection(window.everything, "critical", grown(window), {"sign": "blow_up"})
 
 
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
@@ -126,6 +129,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         "norm_growth_decades": float(np.fmax.reduce(growth, initial=-np.inf)),
         "largest_norm": float(np.fmax.reduce(window.peak_norm[shown], initial=-np.inf)),
         "update_ratio": ratio,
+        "weight_growth": window.weight_growth,
         "depth_slope_decades": window.depth_slope(),
         "loss": loss.recent,
         "first_loss": loss.first,
@@ -150,6 +154,15 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         )
         id_ = "recurrent" if recurrent else "initialiser"
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
+    if sign == "time":
+        decades = float(np.fmax.reduce(window.time_decades()[shown, 1]))
+        evidence |= {"through": "time", "time_growth_decades": decades}
+        radii = [] if window.probe is None else window.probe.spectral_radius.values()
+        radius = max(radii, default=math.nan)
+        evidence["spectral_radius"] = radius
+        of = f", whose kernel has spectral radius {number(radius)}" if radius > 1.0 else ""
+        why = f"The gradient grows by {number(decades)} decades on its way back through time{of}"
+        return Explanation("exploding.time", f"{why}; the loss does not fall.", evidence)
     if sign == "depth":
         why = (
             f"The gradient grows by {number(-evidence['depth_slope_decades'])} decades a layer "
@@ -157,6 +170,12 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         )
         return Explanation("exploding.initialiser", f"{why}; the loss does not fall.", evidence)
     id_ = "recurrent" if recurrent else "rate"
+    if sign == "weights":
+        why = (
+            f"Updates{by}{at} have thrown the weights to {number(window.weight_growth)} times "
+            "their size"
+        )
+        return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
     if sign == "update":
         why = f"Every update{by}{at} changes the weights by {number(100 * ratio)} % of their norm"
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)

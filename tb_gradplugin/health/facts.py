@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tb_gradplugin.structure import JUDGED_ROLES, Layer, ModelStructure
+
+if TYPE_CHECKING:
+    from tb_gradplugin.health.window import Window
 
 SATURATING = ("sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softsign", "softmax")
 """Activations whose derivative tends to zero on both sides."""
@@ -97,6 +104,75 @@ def constructor(structure: ModelStructure, layer: int, **arguments: str) -> str:
         name, given = known.type, [str(shape[-1]), str(size)]
     given += [f"{key}={value}" for key, value in arguments.items()]
     return f"keras.layers.{name}({', '.join(given)})"
+
+
+SATURATED = 0.8
+"""Share of a layer's outputs on the flat part of its activation; healthy runs reach 0.6."""
+
+
+def saturated_share(window: Window) -> float:
+    """Largest share of a layer's outputs where its activation is flat, by the latest probe.
+
+    The last layer is left out: outputs of 0 and 1 are what it is for.  0 without a probe.
+    """
+    if window.probe is None:
+        return 0.0
+    shares = window.probe.column("saturated_share")[:-1]
+    return float(np.fmax.reduce(shares, initial=0.0))
+
+
+DROPPED = 0.8
+"""Rate of dropout that leaves too little of a layer to learn from."""
+
+
+def dropout_rate(window: Window) -> float:
+    """Largest rate of a dropout layer, by the zeros that it added at the latest probe; 0: none."""
+    if window.probe is None:
+        return 0.0
+    zeros = window.probe.column("zero_share")
+    layers = window.structure.layers
+    rates = [
+        1.0 - (1.0 - zeros[i]) / max(1.0 - zeros[i - 1], 1e-12)
+        for i, layer in enumerate(layers)
+        if i and "Dropout" in layer.type
+    ]
+    return float(np.fmax.reduce(rates, initial=0.0))
+
+
+RANGES = {
+    "sigmoid": (0.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "relu": (0.0, math.inf),
+    "softplus": (0.0, math.inf),
+}
+"""Values that an activation can give."""
+
+
+def output_mismatch(window: Window) -> str | None:
+    """What does not fit between the last activation, the loss and the targets, in words."""
+    structure, probe = window.structure, window.probe
+    kernels = [v for v in structure.variables if v.role in JUDGED_ROLES]
+    if not kernels:
+        return None
+    last = max(kernels, key=lambda v: v.layer)
+    activation_ = activation(structure, last.layer)
+    loss = (structure.loss or "").replace("_", "").lower()
+    if activation_ == "softmax" and last.shape[-1:] == (1,):
+        return "The softmax over a single unit is always 1"
+    if "entropy" in loss and activation_ in ("relu", "tanh", "elu", "leaky_relu", "selu"):
+        return f"A cross-entropy needs probabilities, and the last layer gives {activation_}"
+    if activation_ in RANGES and probe is not None and "entropy" not in loss:
+        low, high = RANGES[activation_]
+        mean, deviation, largest = probe.targets
+        outside = largest > max(high, -low) if math.isfinite(high) else mean + deviation < low
+        if outside or (low == 0.0 and mean < 0.0):
+            return (
+                f"The last layer's {activation_} gives {low:g} to {high:g}, and targets reach "
+                f"{largest:.3g} with a mean of {mean:.3g}"
+            )
+    return None
 
 
 OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adamax", "Nadam", "Lion", "Adafactor")

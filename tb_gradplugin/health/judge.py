@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from tb_gradplugin.health import dead, exploding, nonfinite, vanishing
+from tb_gradplugin.health import dead, exploding, nonfinite, slow, stalled, vanishing
 from tb_gradplugin.health.remedies import remedies
 from tb_gradplugin.health.report import Finding, RunHealth
 from tb_gradplugin.health.rule import Detection, Rule
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.health.tracker import Case, Tracker
 from tb_gradplugin.health.window import Window
-from tb_gradplugin.records import StepRecord
+from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import ModelStructure
 
-_MODULES = {m.RULE.kind: m for m in (vanishing, exploding, dead, nonfinite)}
+_MODULES = {m.RULE.kind: m for m in (vanishing, exploding, dead, nonfinite, slow, stalled)}
 RULES: tuple[Rule, ...] = tuple(m.RULE for m in _MODULES.values())
 """What is checked, in the order in which the dashboard lists it."""
+
+SICK_GRADIENTS = ("vanishing", "exploding", "dead", "nonfinite")
 
 DIGITS = 6
 """Significant digits of evidence: what float32 statistics hold."""
@@ -66,6 +68,19 @@ class Judge:
         with np.errstate(all="ignore"):
             return [self._finding(case) for case in self._judge(record)]
 
+    def observe_probe(self, probe: ProbeRecord) -> None:
+        """Takes in a look inside a train step, for rules to find as ``Window.probe``.
+
+        Raises:
+            ValueError: ``probe.layers`` has another number of rows than the structure has layers.
+        """
+        if len(probe.layers) != len(self._structure.layers):
+            raise ValueError(
+                f"`probe.layers` (={len(probe.layers)} rows) must have one row for each of the "
+                f"{len(self._structure.layers)} layers."
+            )
+        self._window.probe = probe
+
     def _judge(self, record: StepRecord) -> list[Case]:
         broken = nonfinite.detect(self._window, record)
         opened = self._update("nonfinite", record.step, broken, at_once=True)
@@ -74,6 +89,12 @@ class Judge:
             for kind in ("vanishing", "exploding", "dead"):
                 found = _MODULES[kind].detect(self._window, self._t)
                 opened += self._update(kind, record.step, found)
+            # These two speak of gradients that are fine: where another rule sees none amiss.
+            amiss = any(c.active for k in SICK_GRADIENTS for c in self._trackers[k].cases)
+            for kind in ("slow", "stalled"):
+                found = None if amiss else _MODULES[kind].detect(self._window, self._t)
+                opened += self._update(kind, record.step, found)
+                amiss |= found is not None
         elif opened:
             # Other rules wait for finite numbers; but did what came before lead here?
             grew = exploding.blow_up(self._window, self._t)

@@ -27,8 +27,9 @@ def detect(window: Window, record: StepRecord) -> Detection | None:
     """Any NaN or Inf in a gradient, or in a loss that was known to be finite before."""
     broken = window.broken_layers(record)
     loss = window.loss.loss_of(record)
-    # A training loop may report no loss: NaN from the start with finite gradients says nothing.
-    bad_loss = not math.isfinite(loss) and (window.loss.known or bool(broken.any()))
+    # A training loop may report no loss: then NaN from the start says nothing.
+    reported = window.loss.known or window.structure.loss is not None
+    bad_loss = not math.isfinite(loss) and (reported or bool(broken.any()))
     if not len(broken) or not (broken.any() or bad_loss):
         return None
     shown = broken

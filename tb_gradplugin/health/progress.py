@@ -17,6 +17,10 @@ RECENT_POINTS = 5
 """Latest points that tell how high the loss is now: a single bad batch does not count."""
 OUTLIER = 2.0
 """A batch counts in the average with at most this many times the average on top of it."""
+MARK_GROWTH = 1.25
+"""Factor between the steps whose smoothed loss is remembered."""
+SUPERVISED = ("entropy", "mse", "mae", "msle", "mape", "squared", "absolute", "huber", "cosh")
+"""Parts of names of losses that compare with labels."""
 TRAINED = 0.5
 """Below this share of the best constant prediction's loss at the start, the model was trained
 before (fine-tuning, a resumed run): its initial loss is no yardstick."""
@@ -33,16 +37,19 @@ class LossTrend:
         smoothed: moving average over points, single outliers clipped.
         last, highest: latest and largest finite loss.
         recent: median of the latest points.
+        at_half: smoothed loss at about half the steps so far (from 0.4 to 0.5 of them).
     """
 
-    def __init__(self, thresholds: Thresholds):
-        """Starts without a point."""
+    def __init__(self, thresholds: Thresholds, loss: str | None = None):
+        """Starts without a point; ``loss`` is the name of the loss that the model has."""
         self._t = thresholds
+        self._name = (loss or "").replace("_", "").lower()
+        self._marks: list[tuple[int, float]] = []  # step, smoothed; steps a quarter apart
         self._start: list[float] = []
         self._latest: deque[float] = deque(maxlen=RECENT_POINTS)
         self.points = 0
         self.first = self.last = self.highest = self.initial = math.nan
-        self.baseline = self.smoothed = self.recent = math.nan
+        self.baseline = self.smoothed = self.recent = self.at_half = math.nan
 
     @staticmethod
     def loss_of(record: StepRecord) -> float:
@@ -73,6 +80,11 @@ class LossTrend:
         ceiling = self.smoothed + OUTLIER * max(abs(self.smoothed), abs(self.initial))
         weight = max(1.0 / self.points, self._t.loss_smoothing)
         self.smoothed += weight * (min(loss, ceiling) - self.smoothed)
+        if not self._marks or record.step >= MARK_GROWTH * self._marks[-1][0]:
+            self._marks.append((record.step, self.smoothed))
+        self.at_half = next(
+            (value for step, value in reversed(self._marks) if 2 * step <= record.step), math.nan
+        )
 
     @property
     def known(self) -> bool:
@@ -80,17 +92,30 @@ class LossTrend:
         return self.points > 0
 
     @property
-    def progress(self) -> bool:
-        """smoothed < 0.9 min(initial, baseline); True without a loss (no ground for a verdict).
+    def is_supervised(self) -> bool:
+        """Whether the loss compares with labels, so that it has to fall.
+
+        Losses of games between networks, and of agents, need not.
+        """
+        return math.isfinite(self.baseline) or any(name in self._name for name in SUPERVISED)
+
+    @property
+    def reference(self) -> float:
+        """What the loss has to get below: min(initial, baseline).
 
         A model that starts far below the baseline was trained before: the baseline alone counts.
         """
+        if not math.isfinite(self.baseline):
+            return self.initial
+        trained = self.initial < TRAINED * self.baseline
+        return self.baseline if trained else min(self.initial, self.baseline)
+
+    @property
+    def progress(self) -> bool:
+        """smoothed < 0.9 ``reference``; True without a loss (no ground for a verdict)."""
         if not self.known:
             return True
-        reference = self.initial
-        if math.isfinite(self.baseline):
-            trained = self.initial < TRAINED * self.baseline
-            reference = self.baseline if trained else min(self.initial, self.baseline)
+        reference = self.reference
         # The same as a factor of 0.9 for positive losses, and right for negative ones.
         return self.smoothed < reference - (1.0 - self._t.progress) * abs(reference)
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 REPORT_SCHEMA = 1
-KINDS = ("dead", "exploding", "nonfinite", "vanishing")
+KINDS = ("dead", "exploding", "nonfinite", "slow", "stalled", "vanishing")
 
 
 @dataclasses.dataclass(frozen=True)

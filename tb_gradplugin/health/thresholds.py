@@ -72,6 +72,11 @@ class Thresholds:
     """Norm of the update over norm of the weights, without progress.  Healthy: 1e-5 to 1e-1
     (measured); 1e-3 is usual (Karpathy)."""
 
+    weight_growth: float = 2.5
+    """Factor by which the norms of the kernels have grown (geometric mean), without progress.
+    Too high a learning rate: 2.7 to 30 by step 20; healthy before they make progress: 1.2
+    (measured)."""
+
     depth_growth: float = 0.4
     """Decades a layer by which sensitivity grows toward the input, without progress.  Healthy
     stacks of five or more kernels: -0.24 to 0.16 (measured)."""
@@ -87,6 +92,32 @@ class Thresholds:
     blow_up: float = 100.0
     """Growth of loss or gradient norm, over their first values, shortly before a NaN or Inf that
     makes it an explosion."""
+
+    time_attenuation: float = 4.0
+    """Decades by which |dL/dh_t| of a recurrent layer falls from its largest to the first time
+    step, without progress.  Healthy layers that need only the last steps lose 10 (measured)."""
+
+    time_growth: float = 3.0
+    """Decades by which |dL/dh_t| grows from the last time step to the first, without progress.
+    An orthogonal kernel of gain 1.6 over 60 steps: 12 (measured)."""
+
+    slow_step: int = 100
+    """Train step before which ``slow`` is not judged."""
+
+    slow_update_ratio: float = 3e-4
+    """Norm of the update over norm of the weights below which, in every layer, learning is too
+    slow without progress: 100 such steps turn the weights by 3 %.  Healthy before they make
+    progress: 6e-4 or more (measured)."""
+
+    stall_step: int = 250
+    """Train step before which ``stalled`` is not judged."""
+
+    stall_level: float = 0.98
+    """Share of the best constant prediction's loss (or of the initial loss) that a stalled loss
+    has not come below.  A plateau on which something is learned lies lower."""
+
+    stall_fall: float = 0.03
+    """Share by which a loss that is not stalled has fallen since half the time."""
 
     def __post_init__(self) -> None:
         """Refuses values that no rule could use."""
@@ -114,6 +145,11 @@ _RANGE = {
     "loss_growth": (1.0, math.inf),
     "loss_growth_early": (1.0, math.inf),
     "baseline_growth": (1.0, math.inf),
+    "slow_step": (0, math.inf),
+    "stall_step": (0, math.inf),
+    "stall_level": (0.0, 1.0),
+    "stall_fall": (0.0, 1.0),
+    "weight_growth": (1.0, math.inf),
     "start_excess": (1.0, math.inf),
     "blow_up": (1.0, math.inf),
 }

@@ -41,9 +41,24 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
         return None
     sick = faded(window, t)
     if not sick.any():
-        return None
+        return through_time(window, t)
     severity = "warning" if window.loss.progress else "critical"
     return Detection(sick, severity, since=window.weak_since)
+
+
+def through_time(window: Window, t: Thresholds) -> Detection | None:
+    """Without progress after ``slow_step``: recurrent layers in whose first time step |dL/dh_t| is
+    ``time_attenuation`` decades below its largest, at the latest probe.
+
+    Healthy layers forget as much, if what counts is in the last steps: so only without progress.
+    """
+    if window.step < t.slow_step or window.loss.progress or not window.loss.is_supervised:
+        return None
+    decades = window.time_decades()
+    sick = decades[:, 0] < -t.time_attenuation
+    if not sick.any():
+        return None
+    return Detection(sick, "critical", details={"through": "time"})
 
 
 def faded(window: Window, t: Thresholds) -> np.ndarray:
@@ -79,6 +94,8 @@ def faded(window: Window, t: Thresholds) -> np.ndarray:
 
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
     """Cause and numbers for the layers ``shown``."""
+    if found.details.get("through") == "time":
+        return explain_time(window, shown)
     a = np.where(shown, window.attenuation, np.nan)
     layers = [int(i) for i in window.layers[shown]]
     structure, loss = window.structure, window.loss
@@ -90,6 +107,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     slope = window.depth_slope()
     judged = np.flatnonzero(window.judged & (window.norm > 0.0))
     evidence = {
+        "through": "depth",
         "attenuation_decades": decades,
         "worst_layer": window.paths(np.arange(len(a)) == worst)[0],
         "depth_slope_decades": slope,
@@ -107,7 +125,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     if slope > 0.0:
         how_much += f" ({number(slope)} a layer)"
     how_much += f" on its way back to {evidence['worst_layer']}"
-    if not decades >= t.attenuation and math.isfinite(influence):
+    wrong = facts.output_mismatch(window)
+    if wrong and wrong.startswith("The softmax over a single unit"):
+        id_, why = "constant", f"{wrong}, so the loss depends on no weight"
+    elif not decades >= t.attenuation and math.isfinite(influence):
         id_ = "influence"
         why = (
             f"No weight matters: even doubling the weights of {evidence['worst_layer']} would "
@@ -131,3 +152,34 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     else:
         end = "the loss does not fall."
     return Explanation(f"vanishing.{id_}", f"{why}; {end}", evidence)
+
+
+def explain_time(window: Window, shown: np.ndarray) -> Explanation:
+    """Cause and numbers for recurrent layers that forget their first time steps."""
+    loss = window.loss
+    decades = np.where(shown, window.time_decades()[:, 0], np.nan)
+    worst = int(np.nanargmin(decades))
+    layer = int(window.layers[worst])
+    assert window.probe is not None
+    norms = window.probe.through_time[layer]
+    radius = window.probe.spectral_radius.get(layer, math.nan)
+    evidence = {
+        "through": "time",
+        "attenuation_decades": -float(decades[worst]),
+        "worst_layer": window.paths(np.arange(len(shown)) == worst)[0],
+        "first_step_norm": float(norms[0]),
+        "last_step_norm": float(norms[-1]),
+        "spectral_radius": radius,
+        "loss": loss.smoothed,
+        "baseline_loss": loss.baseline,
+        "learning_rate": window.learning_rate,
+    }
+    why = ""
+    if math.isfinite(radius):
+        why = f", where its recurrent kernel has spectral radius {number(radius)}"
+    return Explanation(
+        "vanishing.time",
+        f"The gradient shrinks by {number(-decades[worst])} decades on its way back to the first "
+        f"time step of {evidence['worst_layer']}{why}; the loss does not fall.",
+        evidence,
+    )

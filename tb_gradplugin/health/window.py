@@ -12,7 +12,7 @@ import numpy as np
 from tb_gradplugin.health.progress import LossTrend
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
-from tb_gradplugin.records import StepRecord
+from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import JUDGED_ROLES, ModelStructure
 
 _NORM, _ZERO, _NAN, _INF, _WEIGHT, _UPDATE = (
@@ -48,6 +48,11 @@ class Window:
         alive: bool [L], had a gradient other than zero at some point.
         first_norm, peak_norm: float [L], the first norm that was not zero, and the largest.
         peak_influence: float [L], largest log10 (S / |loss|) so far.
+        weight_growth: geometric mean over the kernels of |W| / max(|W| at first, sqrt(fan out)).
+        reach: sum over all steps of |g| |update| / |smoothed loss|: the share by which the loss
+            could have fallen at most, to first order (steps between points as at the later one).
+        regularisation: share of the latest total loss that is not the data's.
+        probe: the latest look inside a train step, or None.
     """
 
     def __init__(self, structure: ModelStructure, thresholds: Thresholds):
@@ -63,8 +68,18 @@ class Window:
         self._rows = np.flatnonzero(flow & (kernel | ~self.judged[self._unit]))
         self._rows = self._rows[np.argsort(self._unit[self._rows], kind="stable")]
         self._groups, self._starts = np.unique(self._unit[self._rows], return_index=True)
+        # Norm that a kernel has when the initialiser minds its width (variance 1 / fan in).
+        widths = [structure.variables[i].shape[-1:] or (1,) for i in self._rows]
+        self._usual_weight = np.sqrt(np.array(widths, dtype=np.float64).reshape(-1))
+        self._first_weight: np.ndarray | None = None
+        self.weight_growth = math.nan
+        bias = np.array([v.role == "bias" for v in structure.variables], dtype=bool)
+        self._bias = np.flatnonzero(bias & self.judged[self._unit])
         n = len(self.layers)
-        self.loss = LossTrend(thresholds)
+        self.loss = LossTrend(thresholds, structure.loss)
+        self.probe: ProbeRecord | None = None
+        self.reach = 0.0
+        self.regularisation = 0.0
         self.step = self.points = self.settled_points = 0
         self._t = thresholds
         self.learning_rate = math.nan
@@ -82,6 +97,8 @@ class Window:
         self._top = np.full(thresholds.window_points, np.nan)
         self._ratios = np.full((thresholds.window_points, n), np.nan)
         self._zeros = np.zeros((thresholds.window_points, n), dtype=bool)
+        self._largest = np.full(thresholds.window_points, np.nan)
+        self._rates = np.full(thresholds.window_points, np.nan)
         self._attenuation: np.ndarray | None = None
         self._weights_known = False
 
@@ -104,17 +121,37 @@ class Window:
 
     def push(self, record: StepRecord) -> None:
         """Takes in a point whose gradients and loss are finite."""
+        elapsed = record.step - self.step if self.points else 1
         self.step, self.points = record.step, self.points + 1
         self.settled_points += record.step > self._t.settle_step
         self.learning_rate = record.scalar("learning_rate")
+        self._rates[(self.points - 1) % len(self._rates)] = self.learning_rate
         self.loss.push(record)
+        total, data = record.scalar("loss"), record.scalar("data_loss")
+        self.regularisation = 1.0 - data / total if total > data else 0.0
+        statistics = record.statistics.astype(np.float64)
+        ratios = statistics[:, _UPDATE] / statistics[:, _WEIGHT]
+        ratios[np.isinf(ratios)] = np.nan  # biases that start at zero
+        self._largest[(self.points - 1) % len(self._largest)] = np.fmax.reduce(
+            ratios, initial=-np.inf
+        )
+        downhill = np.nansum(statistics[:, _NORM] * statistics[:, _UPDATE])
+        self.reach += elapsed * float(downhill) / (abs(self.loss.smoothed) or math.inf)
         table = record.statistics[self._rows].astype(np.float64)
         # A norm that underflowed is not a gradient of exactly zero.
         norm = np.where((table[:, _NORM] == 0.0) & (table[:, _ZERO] < 1.0), TINY, table[:, _NORM])
         # Where weights are not recorded |g| alone has to do.
         weight = np.where(np.isnan(table[:, _WEIGHT]), 1.0, table[:, _WEIGHT])
+        if self._first_weight is None:
+            self._first_weight = np.fmax(weight, self._usual_weight)
+        kernels = np.flatnonzero(self.judged[self._unit[self._rows]])
+        grown = np.log(weight[kernels] / self._first_weight[kernels])
+        self.weight_growth = float(np.exp(np.mean(grown))) if len(grown) else math.nan
         self._weights_known |= bool(np.isfinite(table[:, _WEIGHT]).any())
         sensitivity = np.where(weight > 0.0, norm * weight, np.where(norm == 0.0, 0.0, np.nan))
+        if self.regularisation > 0.0:
+            norm = self._of_data(norm, statistics)
+            sensitivity = np.where(norm == 0.0, 0.0, sensitivity)
         self.norm = self._per_layer(norm)
         top = self._per_layer(sensitivity)
         logs = np.log10(top)
@@ -138,6 +175,15 @@ class Window:
         if len(self._rows):
             out[self._groups] = np.fmax.reduceat(values, self._starts)
         return out
+
+    def _of_data(self, norm: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+        """``norm`` [rows], 0 for kernels whose gradient comes from regularisation alone.
+
+        Weight decay in the loss keeps the gradient of a dead layer's kernel from zero, but not that
+        of its bias.
+        """
+        silent = self._bias[statistics[self._bias, _ZERO] == 1.0]
+        return np.where(np.isin(self._unit[self._rows], self._unit[silent]), 0.0, norm)
 
     def _count_zeros(self) -> None:
         zero, alive = self.norm == 0.0, self.norm > 0.0
@@ -175,6 +221,32 @@ class Window:
     def update_ratio(self) -> np.ndarray:
         """float [L]: |update| / |W| of the layer's fastest kernel, median over the window."""
         return median(self._ratios[: self.points])
+
+    def time_decades(self) -> np.ndarray:
+        """float [L, 2], at the latest probe: log10 of |dL/dh_t| at the first time step over its
+        largest, and over that at the last; NaN for layers that are not recurrent."""
+        out = np.full((len(self.layers), 2), np.nan)
+        for i, layer in enumerate(self.layers):
+            norms = None if self.probe is None else self.probe.through_time.get(int(layer))
+            if norms is not None and np.isfinite(norms).all() and norms.max(initial=0.0) > 0.0:
+                wide = np.maximum(norms.astype(np.float64), TINY)
+                out[i] = np.log10(wide[0] / np.array([wide.max(), wide[-1]]))
+        return out
+
+    @property
+    def overshoot(self) -> float:
+        """Median over the window of the largest |update| / |W| of any variable."""
+        return float(median(self._largest[: self.points, None])[0])
+
+    @property
+    def rate_growth(self) -> float:
+        """Learning rate now over the smallest in the window; NaN if unknown."""
+        return self.learning_rate / float(np.fmin.reduce(self._rates))
+
+    @property
+    def everything(self) -> np.ndarray:
+        """bool [L]: layers with kernels, or all where there is none."""
+        return self.judged if self.judged.any() else np.ones_like(self.judged)
 
     @property
     def zero_share(self) -> np.ndarray:

@@ -1,0 +1,78 @@
+"""Learning too slowly: the gradients are fine, but every update is too small for the weights.
+
+Formula, defaults and known false alarms: ``docs/rules/slow.md``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tb_gradplugin.health import facts
+from tb_gradplugin.health.rule import Detection, Explanation, Rule, number
+from tb_gradplugin.health.thresholds import Thresholds
+from tb_gradplugin.health.window import Window
+
+RULE = Rule(
+    "slow",
+    "Learning too slowly",
+    "Without progress each update is compared with the size of its weights, and all of them "
+    "together with the way down to the best constant prediction.",
+)
+
+ABOVE = 1.1
+"""Factor over the best constant prediction's loss from which the way down to it counts."""
+RISING = 1.2
+"""Factor by which the learning rate grew within the window: a warm-up is still under way."""
+
+
+def detect(window: Window, t: Thresholds) -> Detection | None:
+    """Without progress after ``slow_step``, while the learning rate does not rise, either
+
+    - update: |update| / |W| of every layer is below ``slow_update_ratio`` (median of the window);
+    - reach: the loss lies above the constant prediction's, and would do so even if every update so
+      far had gone straight downhill, which lowers the loss by at most |g| |update|.
+    """
+    loss = window.loss
+    if window.step < t.slow_step or not loss.is_supervised or loss.progress:
+        return None
+    if window.rate_growth > RISING or facts.output_mismatch(window):
+        return None
+    ratios = window.update_ratio[window.judged]
+    largest = np.fmax.reduce(ratios, initial=-np.inf)
+    above = loss.smoothed > ABOVE * loss.baseline > 0.0 and loss.initial > loss.baseline
+    if 0.0 < largest < t.slow_update_ratio:
+        sign = "update"
+    elif above and 0.0 < window.reach < 1.0 - loss.baseline / loss.initial:
+        sign = "reach"
+    else:
+        return None
+    return Detection(window.everything, "warning", details={"sign": sign})
+
+
+def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
+    """Cause and numbers for the layers ``shown``."""
+    structure, loss = window.structure, window.loss
+    rate = window.learning_rate
+    ratio = float(np.fmax.reduce(window.update_ratio[shown], initial=-np.inf))
+    evidence = {
+        "sign": found.details["sign"],
+        "update_ratio": ratio,
+        "reach": window.reach,
+        "loss": loss.smoothed,
+        "first_loss": loss.first,
+        "baseline_loss": loss.baseline,
+        "learning_rate": rate,
+    }
+    by = f" by {structure.optimizer}" if structure.optimizer else ""
+    at = f" at learning rate {number(rate)}" if math.isfinite(rate) else ""
+    if found.details["sign"] == "update":
+        why = f"no update{by}{at} changes a layer's weights by more than {number(100 * ratio)} %"
+    else:
+        why = (
+            f"even straight downhill, all updates{by}{at} could have lowered the loss by only "
+            f"{number(100 * window.reach)} %, and it is {number(loss.smoothed / loss.baseline)} "
+            "times that of the best constant prediction"
+        )
+    return Explanation("slow.rate", f"Gradients arrive in every layer, but {why}.", evidence)
