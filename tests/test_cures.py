@@ -254,13 +254,16 @@ def test_the_page_of_remedies_names_each_and_shows_the_outcomes_as_they_are():
 
 
 def test_a_share_counts_only_what_was_tried_and_a_cure_needs_learning_and_a_healthy_report():
-    from benchmarks.diagnosis.try_remedies import Trial, firsts, share
+    from benchmarks.diagnosis.try_remedies import Trial, firsts, searches, share
 
     def trial(remedy: str, learned: bool | None, kinds: tuple[str, ...] = ()) -> Trial:
-        return Trial("r", "dev", 0, "nonfinite.backward", remedy, "", learned, kinds)
+        return Trial("r", "dev", 0, "exploding.time", remedy, "", learned, kinds)
 
-    trials = [trial("clip", True), trial("clip", True, ("dead",)), trial("clip", False)]
-    trials += [trial("clip", None), trial("lower", True)]
+    first, second = remedies.PLAN["exploding.time"][:2]
+    trials = [trial(first, True), trial(first, True, ("dead",)), trial(first, False)]
+    trials += [trial(first, None), trial(second, True)]
     assert share(trials) == "2/4"
-    assert share([trial("clip", None)]) == "-"
-    assert firsts(trials) == trials[:4]  # the plan begins with a search: the first change counts
+    assert share([trial(first, None)]) == "-"
+    assert firsts(trials) == trials[:4]
+    search = dataclasses.replace(trials[0], cause="nonfinite.backward", remedy="lower")
+    assert (firsts([search]), searches([search, trials[0]])) == ([], 1)

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 
-from tb_gradplugin.health import remedies
+from tb_gradplugin.health import facts, remedies
 from tb_gradplugin.health.judge import RULES, Judge, judge_run
 from tb_gradplugin.health.report import KINDS, Finding, RunHealth
 from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
@@ -679,6 +679,22 @@ def test_the_cause_and_the_remedies_have_ids_that_older_data_does_not():
     older = Finding.from_dict(data)
     assert (older.cause_id, older.remedies[0].id) == ("", "")
     assert older.remedies[0].snippet == finding.remedies[0].snippet
+
+
+def test_snippets_make_the_kind_of_layer_that_is_at_fault():
+    structure = recurrent_structure()
+    (layer, _) = structure.layers
+    for kind in ("SimpleRNN", "LSTM", "GRU"):
+        other = dataclasses.replace(
+            structure, layers=(dataclasses.replace(layer, type=kind), structure.layers[1])
+        )
+        assert facts.constructor(other, 0) == f"keras.layers.{kind}(32)"
+    conv = ModelStructure(
+        (Layer("c", "Conv2D", "relu"),), (Variable("c/kernel", 0, "kernel", (3, 3, 4, 8)),)
+    )
+    assert (
+        facts.constructor(conv, 0, use_bias="False") == "keras.layers.Conv2D(8, 3, use_bias=False)"
+    )
 
 
 def test_what_a_remedy_changes_is_every_layer_of_the_kind_at_fault():

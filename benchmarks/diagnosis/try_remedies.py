@@ -159,20 +159,27 @@ def share(trials: list[Trial]) -> str:
 
 
 def firsts(trials: list[Trial]) -> list[Trial]:
-    """The trials of the first suggestion of each run."""
-    out = []
-    for t in trials:
-        first = next((i for i in PLAN[t.cause] if i not in cures.SEARCHES), None)
-        if t.remedy == first:
-            out.append(t)
-    return out
+    """The trials of the first suggestion of each run; where that is a search, there is none."""
+    return [t for t in trials if t.remedy == PLAN[t.cause][0]]
+
+
+def searches(trials: list[Trial]) -> int:
+    """Number of runs in which the first suggestion is a search."""
+    return len({(t.run, t.seed) for t in trials if PLAN[t.cause][0] in cures.SEARCHES})
 
 
 def table(trials: list[Trial]) -> str:
     """The fragment of ``docs/remedies.md``."""
     by_split = {s: [t for t in trials if t.split == s] for s in ("dev", "fresh", "holdout")}
-    lines = ["| runs | cured by the first suggestion |", "|---|---|"]
-    lines += [f"| {s} | {share(firsts(found))} |" for s, found in by_split.items() if found]
+    lines = [
+        "| runs | cured by the first suggestion | first suggestion is a search |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {s} | {share(firsts(found))} | {searches(found)} |"
+        for s, found in by_split.items()
+        if found
+    ]
     lines += ["", "| cause | remedies in their order, each with cured/tried |", "|---|---|"]
     for cause in PLAN:
         of = [t for t in trials if t.cause == cause]
@@ -223,6 +230,8 @@ def main() -> None:
     outcomes = load()
     again = given.again.split(",")
     todo = [t for t in plans if t.outdates(outcomes.get(t.key)) or t.remedy in again]
+    common = collections.Counter(t.cause for t in plans)
+    todo.sort(key=lambda t: (t.remedy != PLAN[t.cause][0], common[t.cause]))  # what tells most
     print(f"{len(plans)} trials, {len(todo)} to make", flush=True)
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(given.processes, mp_context=spawn) as pool:

@@ -99,7 +99,14 @@ def constructor(structure: ModelStructure, layer: int, **arguments: str) -> str:
         (64,),
     )
     name, given = "Dense", [str(shape[-1])]
-    if known.type in ("Conv1D", "Conv2D", "Conv3D") and len(shape) >= 3:
+    recurrent = [
+        v.shape for v in structure.variables if v.layer == layer and v.role == "recurrent_kernel"
+    ]
+    if recurrent and recurrent[0]:
+        name = known.type.removesuffix("Cell")
+        name = name if name in ("LSTM", "GRU") else "SimpleRNN"
+        given = [str(recurrent[0][0])]
+    elif known.type in ("Conv1D", "Conv2D", "Conv3D") and len(shape) >= 3:
         size = shape[0] if len(set(shape[:-2])) == 1 else tuple(shape[:-2])
         name, given = known.type, [str(shape[-1]), str(size)]
     given += [f"{key}={value}" for key, value in arguments.items()]
