@@ -184,9 +184,10 @@ def later(add: Callable[..., None]) -> None:
         "AT-C-tanh5-zeros",
         HEALTHY,
         lambda: autotrainer(
-            "C", 5, "tanh", steps=600, head=lambda n: k().layers.Dense(n, "sigmoid", **odd)
+            "C", 5, "tanh", steps=1500, head=lambda n: k().layers.Dense(n, "sigmoid", **odd)
         ),
         source="A19",
+        revision=1,
     )
     for name, init in (("zeros", "zeros"), ("ones", "ones"), ("RU", "random_uniform")):
         add(
@@ -201,9 +202,10 @@ def later(add: Callable[..., None]) -> None:
         "AT-C-tanh5-betas",
         HEALTHY,
         lambda: autotrainer(
-            "C", 5, "tanh", opt=lambda: adam(beta_1=0.3499, beta_2=0.1259), batch=32
+            "C", 5, "tanh", opt=lambda: adam(beta_1=0.3499, beta_2=0.1259), batch=32, steps=1200
         ),
         source="A32",
+        revision=1,
     )
     softmax = lambda n: dense(n, "softmax")
     add(
@@ -216,7 +218,7 @@ def later(add: Callable[..., None]) -> None:
     )
     add(
         "AT-B-reluhead",
-        KILLED,
+        (*KILLED, "stalled"),
         lambda: autotrainer(
             "B", 5, "tanh", opt=lambda: adam(1e-4), head=lambda n: dense(n, "relu", he_u)
         ),

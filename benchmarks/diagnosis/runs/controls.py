@@ -138,16 +138,31 @@ def runs() -> list[Any]:
     add("H-regr-rawy1000", HEALTHY, lambda: regression(adam(1e-2), scale=1000.0, steps=400))
     add("H-regr-offset", HEALTHY, lambda: regression(adam(1e-2), scale=10, offset=300, steps=400))
     add("H-dig-relu2", HEALTHY, lambda: dig_deep(2, "relu", adam(), units=128, steps=400))
-    add("H-dig-relu2-conv", HEALTHY, lambda: dig_deep(2, "relu", adam(3e-3), steps=2500))
-    add("H-dig-relu10", HEALTHY, lambda: dig_deep(10, "relu", adam(), steps=400))
-    add("H-dig-bn10", HEALTHY, lambda: dig(lambda: normalised(10, "bn"), adam()))
-    add("H-dig-bn10-sgd", HEALTHY, lambda: dig(lambda: normalised(10, "bn"), sgd(0.1, 0.9)))
-    add("H-dig-ln10", HEALTHY, lambda: dig(lambda: normalised(10, "ln"), adam()))
-    add("H-dig-res10", HEALTHY, lambda: dig(lambda: residual(10, zero=False), adam()))
-    add("H-dig-res10-zero", HEALTHY, lambda: dig(lambda: residual(10, zero=True), adam()))
+    add(
+        "H-dig-relu2-conv",
+        HEALTHY,
+        lambda: dig_deep(2, "relu", adam(3e-3), steps=2500),
+        source="D1",
+    )
+    add("H-dig-relu10", HEALTHY, lambda: dig_deep(10, "relu", adam(), steps=400), source="D7")
+    add("H-dig-bn10", HEALTHY, lambda: dig(lambda: normalised(10, "bn"), adam()), source="D2")
+    add(
+        "H-dig-bn10-sgd",
+        HEALTHY,
+        lambda: dig(lambda: normalised(10, "bn"), sgd(0.1, 0.9)),
+        source="D2",
+    )
+    add("H-dig-ln10", HEALTHY, lambda: dig(lambda: normalised(10, "ln"), adam()), source="D2")
+    add("H-dig-res10", HEALTHY, lambda: dig(lambda: residual(10, zero=False), adam()), source="D3")
+    add(
+        "H-dig-res10-zero",
+        HEALTHY,
+        lambda: dig(lambda: residual(10, zero=True), adam()),
+        source="D3",
+    )
     add("H-dig-cnn", HEALTHY, lambda: dig(cnn, adam(3e-3), steps=400))
     add("H-dig-cnn-bn-sgd", HEALTHY, lambda: dig(lambda: cnn(norm=True), sgd(0.1, 0.9)))
-    add("H-dig-frozen", HEALTHY, frozen)
+    add("H-dig-frozen", HEALTHY, frozen, source="D4")
     add("H-dig-noise", HEALTHY, noisy_labels)
     add("H-dig-warmup", HEALTHY, lambda: dig_deep(4, "relu", warm_up(3e-3, 100), steps=400))
     add("H-dig-bighead", HEALTHY, lambda: big_head(1.0))
@@ -164,8 +179,8 @@ def runs() -> list[Any]:
     add("H-dig-elu8", HEALTHY, lambda: dig_deep(8, "elu", adam()))
     add("H-dig-swish12", HEALTHY, lambda: dig_deep(12, "swish", adam(), he_u, steps=400))
     selu = lambda: k().initializers.LecunNormal()
-    add("H-selu20", HEALTHY, lambda: dig_deep(20, "selu", adam(), selu))
-    add("H-tanh20-glorot", HEALTHY, lambda: dig_deep(20, "tanh", adam(), steps=400))
+    add("H-selu20", HEALTHY, lambda: dig_deep(20, "selu", adam(), selu), source="D7")
+    add("H-tanh20-glorot", HEALTHY, lambda: dig_deep(20, "tanh", adam(), steps=400), source="D7")
     add("H-tinylr", SLOW, lambda: dig_deep(3, "relu", sgd(1e-5), steps=400), source="D9")
     for n, act in ((4, "relu"), (12, "tanh"), (10, "elu")):
         noise(
@@ -204,9 +219,9 @@ def runs() -> list[Any]:
     )
     add("H-dig-rmsprop", HEALTHY, lambda: dig_deep(4, "relu", k().optimizers.RMSprop(1e-3)))
     add("H-dig-momentum", HEALTHY, lambda: dig_deep(4, "relu", sgd(0.1, 0.9)))
-    add("H-emb", HEALTHY, embedding)
-    add("H-attn2", HEALTHY, lambda: attention(2))
-    add("H-attn6", HEALTHY, lambda: attention(6))
+    add("H-emb", HEALTHY, embedding, source="D5")
+    add("H-attn2", HEALTHY, lambda: attention(2), source="D6")
+    add("H-attn6", HEALTHY, lambda: attention(6), source="D6")
     add(
         "H-lstm",
         HEALTHY,

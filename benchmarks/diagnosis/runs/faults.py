@@ -202,15 +202,17 @@ def runs() -> list[Any]:
     at_first = functools.partial(add, first_sick=FIRST)
     small = lambda: normal(0.02)
     big = lambda: normal(0.5)
-    at_first("U-dig-sig6-sgd", VANISHING, lambda: dig_deep(6, "sigmoid", sgd(0.1)))
-    at_first("U-dig-sig10", VANISHING, lambda: dig_deep(10, "sigmoid", adam()))
-    at_first("U-dig-sig20-sgd", VANISHING, lambda: dig_deep(20, "sigmoid", sgd(0.1)))
+    at_first("U-dig-sig6-sgd", VANISHING, lambda: dig_deep(6, "sigmoid", sgd(0.1)), source="D10")
+    at_first("U-dig-sig10", VANISHING, lambda: dig_deep(10, "sigmoid", adam()), source="D10")
+    at_first("U-dig-sig20-sgd", VANISHING, lambda: dig_deep(20, "sigmoid", sgd(0.1)), source="D10")
     at_first("U-dig-hard30", VANISHING, lambda: dig_deep(30, "hard_sigmoid", adam()))
-    at_first("U-dig-relu30-small", NO_FLOW, lambda: dig_deep(30, "relu", adam(), small))
+    at_first(
+        "U-dig-relu30-small", NO_FLOW, lambda: dig_deep(30, "relu", adam(), small), source="D11"
+    )
     at_first("U-dig-relu12-small", NO_FLOW, lambda: dig_deep(12, "relu", sgd(0.05), small))
     tanh_small = lambda: dig_deep(20, "tanh", adam(), lambda: normal(0.05))
-    at_first("U-dig-tanh20-small", NO_FLOW, tanh_small)
-    add("U-dig-deadbias", DEAD, dead_bias, first_sick=1)
+    at_first("U-dig-tanh20-small", NO_FLOW, tanh_small, source="D11")
+    add("U-dig-deadbias", DEAD, dead_bias, first_sick=1, source="D13")
     add("U-dig-deadbias5", DEAD, lambda: dead_bias(-8.0), first_sick=1)
     at_first("U-dig-relu8-nobias", NO_FLOW, lambda: no_bias(8, 0.02, sgd(0.05)))
     at_first("U-dig-relu16-nobias", NO_FLOW, lambda: no_bias(16, 0.02, adam()))
@@ -218,19 +220,34 @@ def runs() -> list[Any]:
     at_first("U-dig-softmax8", VANISHING, lambda: dig_deep(8, "softmax", adam()))
     at_first("U-dig-sig8-small", VANISHING, lambda: dig_deep(8, "sigmoid", sgd(0.1), small))
     at_first("U-diabetes-sig9", VANISHING, lambda: deep_regression("sigmoid", 9, sgd(0.01)))
-    add("U-dig-relu20-big", BLOWN, lambda: dig_deep(20, "relu", adam(), big))
+    add("U-dig-relu20-big", BLOWN, lambda: dig_deep(20, "relu", adam(), big), source="D12")
     add("U-dig-relu12-big-sgd", BLOWN, lambda: dig_deep(12, "relu", sgd(0.01), big))
     tanh_big = lambda: dig_deep(10, "tanh", sgd(0.1), lambda: normal(0.6))
-    add("U-dig-tanh10-big-sgd", EXPLODING, tanh_big)
-    add("U-dig-lr1-adam", ("exploding", "dead"), lambda: dig_deep(3, "relu", adam(1.0)))
-    add("U-dig-sgd-lr10", ("exploding", "dead"), lambda: dig_deep(3, "relu", sgd(10.0)))
+    add("U-dig-tanh10-big-sgd", EXPLODING, tanh_big, source="D12")
+    add(
+        "U-dig-lr1-adam",
+        ("exploding", "dead"),
+        lambda: dig_deep(3, "relu", adam(1.0)),
+        source="D14",
+    )
+    add(
+        "U-dig-sgd-lr10",
+        ("exploding", "dead"),
+        lambda: dig_deep(3, "relu", sgd(10.0)),
+        source="D14",
+    )
     explode = lambda: recurrent(lambda: simple_rnn(1.6, "linear"), 60, sgd(0.1), steps=150)
-    at_first("U-rnn-explode", BLOWN, explode)
+    at_first("U-rnn-explode", BLOWN, explode, source="D16")
     plain = lambda: dig(lambda: residual(20, zero=True, norm=False), sgd(0.1, 0.9), steps=300)
     add("U-dig-res20-nonorm", BLOWN, plain)
     learns = lambda: recurrent(lambda: simple_rnn(0.5, "tanh"), 100, adam())
     add("U-rnn-vanish", ("vanishing",), learns, source="D16, Adam learns it", first_sick=FIRST)
-    add("U-dig-lr.1-adam", ("exploding", "dead"), lambda: dig_deep(3, "relu", adam(0.1)))
+    add(
+        "U-dig-lr.1-adam",
+        ("exploding", "dead"),
+        lambda: dig_deep(3, "relu", adam(0.1)),
+        source="D14",
+    )
     add("U-dig-raw-sat", SHUT, saturated, source="D15", first_sick=FIRST)
     later(functools.partial(add, later=True))
     return family.runs

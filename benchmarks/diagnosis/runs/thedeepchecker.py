@@ -170,7 +170,9 @@ def runs() -> list[Any]:
         source="C11",
     )
     add("TDC-regr-clean", HEALTHY, lambda: regression(adam(), steps=400), source="C1")
-    add("TDC-regr-rawy", HEALTHY, lambda: regression(adam(), scale=10.0, steps=400), source="C8")
+    add(
+        "TDC-regr-rawy", HEALTHY, lambda: regression(adam(), scale=10.0, steps=400), source="C8, D8"
+    )
     later(functools.partial(add, later=True))
     return family.runs
 
