@@ -290,7 +290,7 @@ def test_gradients_through_time_equal_those_of_an_unrolled_tape(kind):
     tf = pytest.importorskip("tensorflow")
     import keras
 
-    from benchmarks.diagnosis.record import Taps
+    from benchmarks.diagnosis.taps import Taps
 
     keras.utils.set_random_seed(0)
     layer = getattr(keras.layers, kind)(4)

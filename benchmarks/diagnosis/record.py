@@ -7,8 +7,6 @@ the structure is the product's own (``callbacks.describe``): rules must see what
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,9 +15,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.diagnosis.losses import accuracy, constant_loss, losses
+from benchmarks.diagnosis.measures import layer_row, norm, summary, variable_row
 from benchmarks.diagnosis.recording import LAYER_COLUMNS, Recording
 from benchmarks.diagnosis.runs.base import MIN_ROWS, Run, Setup
-from tb_gradplugin.callbacks import describe
+from benchmarks.diagnosis.taps import Taps, is_recurrent, look
 
 HELD = 5
 """One row in this many is held back for validation."""
@@ -32,14 +32,6 @@ BAD_STEPS = 40
 LAST_STEPS = 10
 """Losses of at least this many steps make the final loss."""
 
-KERAS_NAMES = {
-    "bce": "binary_crossentropy",
-    "cce": "categorical_crossentropy",
-    "mse": "mean_squared_error",
-    "mae": "mean_absolute_error",
-    "huber": "huber",
-}
-
 
 def logged_steps(steps: int) -> list[int]:
     """The schedule ``"auto"``: every step up to 20, then every ``step // 20``, at most 100."""
@@ -48,238 +40,6 @@ def logged_steps(steps: int) -> list[int]:
         out.append(step)
         step += 1 if step < 20 else min(max(step // 20, 1), 100)
     return out
-
-
-# ------------------------------------------------------------------------------------------- loss
-
-
-def losses(setup: Setup, y: Any, p: Any) -> Any:
-    """Loss of each row of the batch."""
-    if callable(setup.loss):
-        return setup.loss(y, p)
-    if setup.strip:
-        p = tf.identity(p)
-    if setup.loss == "nll":  # hand-written cross-entropy: log(0) once a probability underflows
-        return -tf.reduce_sum(y * tf.math.log(p), axis=-1)
-    if setup.loss == "half-mse":
-        return 0.5 * keras.losses.mean_squared_error(y, p)
-    return getattr(keras.losses, KERAS_NAMES[setup.loss])(y, p)
-
-
-def constant_loss(setup: Setup, y: np.ndarray) -> float:
-    """Loss of the best constant prediction for the rows ``y``; NaN where it is not known."""
-    if setup.baseline is not None:
-        return float(setup.baseline)
-    if callable(setup.loss):
-        return math.nan
-    y = y.astype(np.float64)
-    mean = y.mean(0)
-    if setup.loss == "bce":
-        p = np.clip(mean, 1e-12, 1 - 1e-12)
-        value = np.mean(-p * np.log(p) - (1 - p) * np.log(1 - p))
-    elif setup.loss in ("cce", "nll"):
-        p = np.clip(mean / mean.sum(), 1e-12, 1)
-        value = -np.sum(p * np.log(p))
-    elif setup.loss == "mae":
-        value = np.mean(np.abs(y - np.median(y, axis=0)))
-    elif setup.loss == "huber":
-        grid = np.linspace(y.min(0), y.max(0), 201)[:, None]
-        error = np.abs(y - grid)
-        value = np.where(error <= 1, 0.5 * error**2, error - 0.5).mean(1).min(0).mean()
-    else:
-        value = np.mean(y.var(0)) * (0.5 if setup.loss == "half-mse" else 1.0)
-    return float(value * setup.factor)
-
-
-def accuracy(setup: Setup, y: np.ndarray, p: np.ndarray) -> float:
-    """Share of right classes; NaN where the task is no classification."""
-    if setup.loss in ("cce", "nll"):
-        return float(np.mean(y.argmax(-1) == p.argmax(-1)))
-    if setup.loss == "bce" and np.isin(y, (0, 1)).all():
-        return float(np.mean((p > 0.5) == (y > 0.5)))
-    return math.nan
-
-
-# ------------------------------------------------------------------------------------ statistics
-
-
-def norm(values: np.ndarray) -> float:
-    """L2 norm in float64, without the threads of a BLAS."""
-    return math.sqrt(float(np.sum(np.square(values, dtype=np.float64))))
-
-
-def variable_row(g: np.ndarray | None, before: np.ndarray, after: np.ndarray) -> list[float]:
-    """``STATISTICS_COLUMNS`` and ``VARIABLE_COLUMNS`` of one variable, in float64."""
-    if g is None:
-        return [math.nan] * 14
-    g = np.asarray(g, np.float64).ravel()
-    before, after = before.astype(np.float64), after.astype(np.float64)
-    finite = g[np.isfinite(g)]
-    some = finite if len(finite) else np.full(1, np.nan)
-    magnitude = np.abs(some)
-    zero = float(np.mean(g == 0.0))
-    return [
-        norm(finite),
-        some.mean(),
-        some.std(),
-        some.min(),
-        some.max(),
-        zero,
-        float(np.isnan(g).sum()),
-        float(np.isinf(g).sum()),
-        norm(before),
-        norm(after - before),
-        magnitude.mean(),
-        magnitude.max(),
-        zero,
-        float(np.abs(before).max(initial=0.0)),
-    ]
-
-
-def layer_row(out: np.ndarray | None, gradient: np.ndarray | None, act: str | None) -> list[float]:
-    """``LAYER_COLUMNS`` of one layer."""
-    if out is None:
-        return [math.nan] * len(LAYER_COLUMNS)
-    out = np.asarray(out, np.float32)
-    finite = out[np.isfinite(out)].astype(np.float64)
-    some = finite if finite.size else np.full(1, np.nan)
-    units = out.reshape(-1, out.shape[-1]) if out.ndim else out.reshape(1, 1)
-    saturated = flat = extreme = math.nan
-    if act == "tanh":
-        size = np.abs(units)
-        saturated, flat = np.mean(size > 0.99), np.mean(size > np.tanh(5.0))
-        extreme = np.mean(np.mean(size >= np.float32(1.0 - 1e-7), axis=0) > 0.99)
-    elif act == "sigmoid":
-        saturated = np.mean((units < 0.01) | (units > 0.99))
-        edge = 1.0 / (1.0 + math.exp(5.0))
-        flat = np.mean((units < edge) | (units > 1.0 - edge))
-        limit = (units < 1.026e-10) | (units >= np.float32(1.0 - 6e-8))
-        extreme = np.mean(np.mean(limit, axis=0) > 0.99)
-    return [
-        some.mean(),
-        some.std(),
-        np.abs(some).max(),
-        float(np.mean(~np.isfinite(out))),
-        float(np.mean(out == 0.0)),
-        float(np.mean((units == 0.0).all(axis=0))),
-        float(saturated),
-        math.nan if gradient is None else norm(gradient),
-        float(np.mean(units <= 0.0)),
-        float(np.mean(np.mean(units > 0.0, axis=0) < 0.01)),
-        float(flat),
-        float(extreme),
-    ]
-
-
-def summary(arrays: Any) -> list[float]:
-    """Mean, standard deviation and largest |element| of arrays of numbers, NaN for none."""
-    parts = [np.asarray(a, np.float64).ravel() for a in tf.nest.flatten(arrays)]
-    flat = np.concatenate(parts)
-    return [flat.mean(), flat.std(), np.abs(flat).max()] if flat.size else [math.nan] * 3
-
-
-# ------------------------------------------------------------------------------------------ taps
-
-
-@dataclasses.dataclass
-class Taps:
-    """Instance patches that see every layer's output, and every state of a recurrent layer.
-
-    Attributes:
-        layers: to patch.
-        order: those called, in the order of their first call.
-        outputs: layer -> first output of the forward pass at hand.
-        noise: recurrent layer -> zeros [batch, T, units] added to its states: what the loss's
-            gradient with respect to them is, that of the states is.
-    """
-
-    layers: list[Any]
-    tape: Any = None
-    order: list[Any] = dataclasses.field(default_factory=list)
-    outputs: dict[int, Any] = dataclasses.field(default_factory=dict)
-    noise: dict[int, Any] = dataclasses.field(default_factory=dict)
-
-    @contextlib.contextmanager
-    def inserted(self) -> Iterator[None]:
-        """Patches all layers, and takes the patches out again."""
-        recurrent = [x for x in self.layers if is_recurrent(x)]
-        try:
-            for layer in self.layers:
-                layer.__dict__["call"] = self._tapped(layer, layer.call)
-            for layer in recurrent:
-                layer.__dict__["inner_loop"] = self._loop(layer)
-                layer.cell.__dict__["call"] = self._cell(layer, layer.cell.call)
-            yield
-        finally:
-            for layer in self.layers:
-                layer.__dict__.pop("call", None)
-            for layer in recurrent:
-                layer.__dict__.pop("inner_loop", None)
-                layer.cell.__dict__.pop("call", None)
-
-    def _tapped(self, layer: Any, call: Any) -> Any:
-        def tapped(*args: Any, **kwargs: Any) -> Any:
-            if not any(layer is other for other in self.order):
-                self.order.append(layer)
-            out = call(*args, **kwargs)
-            first = next((t for t in tf.nest.flatten(out) if hasattr(t, "dtype")), None)
-            if first is not None and first.dtype.is_floating and id(layer) not in self.outputs:
-                self.outputs[id(layer)] = first
-                if self.tape is not None:
-                    self.tape.watch(first)
-            return out
-
-        return tapped
-
-    def _loop(self, layer: Any) -> Any:
-        def loop(sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
-            shape = tf.shape(sequences)
-            zeros = tf.zeros([shape[0], shape[1], layer.units], sequences.dtype)
-            if self.tape is not None:
-                self.tape.watch(zeros)
-                self.noise[id(layer)] = zeros
-            zeros = tf.ensure_shape(zeros, [None, sequences.shape[1], layer.units])
-            both = tf.concat([sequences, zeros], axis=-1)
-            return keras.layers.RNN.inner_loop(layer, both, initial_state, mask, training)
-
-        return loop
-
-    @staticmethod
-    def _cell(layer: Any, call: Any) -> Any:
-        def cell(inputs: Any, states: Any, **kwargs: Any) -> Any:
-            width = inputs.shape[-1] - layer.units
-            out, new = call(inputs[..., :width], states, **kwargs)
-            hidden = out + inputs[..., width:]
-            new = list(new) if isinstance(new, (list, tuple)) else [new]
-            return hidden, [hidden, *new[1:]]
-
-        return cell
-
-
-def is_recurrent(layer: Any) -> bool:
-    """A recurrent layer with one cell whose output is its first state."""
-    return isinstance(layer, keras.layers.RNN) and hasattr(layer, "units")
-
-
-def look(setup: Setup, x: Any) -> tuple[Any, list[Any], list[Any]]:
-    """Structure, its layers and the trained variables, in the order of a first forward pass."""
-    layers = [layer for _, layer in describe._walk(setup.model)]
-    taps = Taps(layers)
-    with taps.inserted():
-        setup.model(x)
-    variables = list(setup.model.trainable_variables)
-    structure = describe.describe(setup.model, variables, taps.order)
-    structure = dataclasses.replace(
-        structure,
-        optimizer=type(setup.optimizer).__name__,
-        loss=KERAS_NAMES.get(setup.loss) if isinstance(setup.loss, str) else None,
-    )
-    place = {id(layer): n for n, layer in enumerate(taps.order)}
-    layers.sort(key=lambda layer: place.get(id(layer), len(place)))
-    return structure, layers, variables
-
-
-# ------------------------------------------------------------------------------------------ loop
 
 
 def split(setup: Setup) -> tuple[Any, np.ndarray, Any, np.ndarray | None]:
@@ -466,9 +226,7 @@ class Recorder:
         clip = 1.0
         limit = getattr(self.optimizer, "global_clipnorm", None)
         if limit and not broken:
-            whole = math.sqrt(
-                sum(float(np.sum(g.astype(np.float64) ** 2)) for g in gradients.values())
-            )
+            whole = math.hypot(*map(norm, gradients.values()))
             clip = min(1.0, limit / whole) if whole else 1.0
         return {
             "step": step,
