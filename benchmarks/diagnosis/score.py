@@ -61,8 +61,8 @@ class Result:
         right_kind: an expected kind was found.
         right_layer: the first layer of a finding of an expected kind is the one that is sick by
             construction; None where that is not known or no such finding was made.
-        alarms: of each of ``PEERS``, None where it does not apply.
-        quiet: whether a peer applies and stayed quiet is told by ``applies``.
+        alarms: of each of ``PEERS``, None where it stayed quiet or does not apply.
+        applies: whether each of them does.
     """
 
     run: Run

@@ -102,7 +102,7 @@ class Run:
 
         All of them have been looked at since, so all count as development now.
         """
-        if self.later:
+        if self.later or self.split == "holdout":
             return "new"
         if self.id.startswith("F-"):
             return "fresh"

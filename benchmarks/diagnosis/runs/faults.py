@@ -257,7 +257,7 @@ def later(add: Callable[..., None]) -> None:
     """One or more runs for every cause, added together with the hold-out part."""
     first = functools.partial(add, first_sick=FIRST)
     # saturating activations, depth
-    first("U-dig-softsign30", VANISHING, lambda: dig_deep(30, "softsign", sgd(0.01)))
+    first("U-dig-softsign30", None, lambda: dig_deep(30, "softsign", sgd(0.01)))
     first("U-dig-sig7-rmsprop", VANISHING, lambda: dig_deep(7, "sigmoid", opts().RMSprop(1e-4)))
     first("U-dig-hard12-sgd", VANISHING, lambda: dig_deep(12, "hard_sigmoid", sgd(0.1)))
     first("U-dig-relu50-glorot", NO_FLOW, lambda: dig_deep(50, "relu", sgd(0.05), units=32))
@@ -327,7 +327,7 @@ def later(add: Callable[..., None]) -> None:
     first("U-gru-vanish", SHUT, lambda: through_time(lambda: forgetful_gru(-3.0), 50, sgd(0.1)))
     first(
         "U-rnn-chaos",
-        ("exploding",),
+        ("exploding", "dead"),
         lambda: through_time(lambda: simple_rnn(3.0, "tanh"), 60, sgd(0.1)),
     )
     first(
@@ -348,7 +348,7 @@ def later(add: Callable[..., None]) -> None:
     last = functools.partial(add, first_sick=LAST)
     last("U-regr-sigmoid-head", SHUT, lambda: out_of_range("sigmoid", 10.0, adam()))
     last("U-regr-tanh-head", SHUT, lambda: out_of_range("tanh", 10.0, sgd(0.01)))
-    last("U-regr-softmax-head", DEAD, lambda: out_of_range("softmax", 1.0, sgd(0.01)))
+    last("U-regr-softmax-head", NO_FLOW, lambda: out_of_range("softmax", 1.0, sgd(0.01)))
     # dropout and penalties that dominate, batch normalisation that cannot work
     add("U-dig-dropout.95", STALLED, lambda: drowned(0.95, 4, sgd(0.01)))
     add("U-dig-dropout.97", STALLED, lambda: drowned(0.97, 6, adam()))

@@ -86,8 +86,8 @@ def runs() -> list[Any]:
 def healthy(family: Family) -> None:
     """Networks that learn."""
 
-    def fine(id: str, build: Callable[[], Setup]) -> None:
-        family.add(f"N-{id}", HEALTHY, build)
+    def fine(id: str, build: Callable[[], Setup], **more: Any) -> None:
+        family.add(f"N-{id}", HEALTHY, build, **more)
 
     layers = lambda: k().layers
     fine("spiral-relu4", lambda: plain("spiral", 4, 40, "relu", opts().RMSprop(3e-3)))
@@ -156,7 +156,7 @@ def healthy(family: Family) -> None:
             steps=250,
         ),
     )
-    fine("bars-groupnorm", lambda: grouped(sgd(0.05, 0.9)))
+    fine("bars-groupnorm", lambda: grouped(opts().AdamW(3e-3)), revision=1)
     fine("bars-separable", lambda: separable_residual(opts().RMSprop(3e-3)))
     fine("bars-patches", lambda: patches(adam(2e-3)))
     fine("squares-unet", lambda: unet(adam(5e-3)))
@@ -164,7 +164,7 @@ def healthy(family: Family) -> None:
     fine("pairs-siamese", lambda: siamese(adam(3e-3)))
     fine("pairs-frozen", lambda: siamese(adam(3e-3), frozen=True))
     fine("several-labels", lambda: several_labels("sigmoid", opts().Adamax(5e-3)))
-    fine("bag-adagrad", lambda: bag(opts().Adagrad(0.5)))
+    fine("bag-adamw", lambda: bag(opts().AdamW(3e-2)))
     warm = lambda: k().optimizers.schedules.CosineDecay(
         0.0, 400, warmup_target=5e-3, warmup_steps=60
     )

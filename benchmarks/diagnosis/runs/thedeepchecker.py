@@ -13,10 +13,10 @@ import numpy as np
 
 from benchmarks.diagnosis.runs.base import (
     BLOWN,
-    DEAD,
     HEALTHY,
     KILLED,
     LAST,
+    NO_FLOW,
     NONFINITE,
     SHUT,
     SLOW,
@@ -196,7 +196,7 @@ def later(add: Callable[..., None]) -> None:
     add("TDC-deep-softmax", None, lambda: vgg(slowly(1e-2), act="softmax"), source="C6")
     add(
         "TDC-regr-softmax",
-        DEAD,
+        NO_FLOW,
         lambda: headed("softmax", adam()),
         source="C6",
         first_sick=LAST,
