@@ -221,7 +221,7 @@ def runs() -> list[Any]:
 def later(add: Callable[..., None]) -> None:
     """Rows that were rebuilt together with the hold-out part.
 
-    The gradient behind a softmax over one unit is zero by mathematics; TensorFlow's is what rounding
+    The gradient behind a softmax over one unit is zero by mathematics; TensorFlow has what rounding
     leaves (about 1e-7 of it), except through its own cross-entropies.
     """
     add("SO-33969059", NO_FLOW, sums, source="B7", first_sick=LAST)
