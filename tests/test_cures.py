@@ -12,9 +12,9 @@ pytest.importorskip("tensorflow")
 
 import keras
 import numpy as np
-from health_runs import Setup
 
 from benchmarks.diagnosis import cures
+from benchmarks.diagnosis.runs.base import Setup
 from tb_gradplugin.callbacks.describe import describe
 from tb_gradplugin.health import remedies
 from tb_gradplugin.remedies import StandardisedOptimizer

@@ -1,6 +1,6 @@
 """A quick subset of the labelled training runs: the right kind where sick, nothing where healthy.
 
-The rest of ``health_runs`` is for measuring: ``python tests/health_runs.py all``.
+The rest of them is for measuring: ``python -m benchmarks.diagnosis --help``.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-import health_runs
-
+from benchmarks.diagnosis.record import record
+from benchmarks.diagnosis.runs import catalogue
 from tb_gradplugin.health.judge import judge_run
 
-RUNS = {run.id: run for run in health_runs.catalogue()}
+RUNS = {run.id: run for run in catalogue()}
 
 SICK = [
     ("AT-C-sig8", "vanishing"),
@@ -37,13 +37,13 @@ HEALTHY = [
 @pytest.mark.parametrize(("id", "kind"), SICK)
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
 def test_a_sick_run_is_found_and_named(id, kind):
-    data = health_runs.record(RUNS[id], seed=0)
+    data = record(RUNS[id], seed=0)
     assert data.failed
     assert kind in judge_run(data.structure, data.records).kinds
 
 
 @pytest.mark.parametrize("id", HEALTHY)
 def test_a_healthy_run_has_no_finding(id):
-    data = health_runs.record(RUNS[id], seed=0)
+    data = record(RUNS[id], seed=0)
     assert not data.failed
     assert judge_run(data.structure, data.records).findings == ()

@@ -24,11 +24,14 @@ from typing import Any
 
 HERE = pathlib.Path(__file__).parent
 REPO = HERE.parents[1]
-sys.path[:0] = [str(REPO), str(REPO / "tests")]
+sys.path[:0] = [str(REPO)]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks.diagnosis import cures  # noqa: E402
-from tb_gradplugin.health.judge import judge_run  # noqa: E402
+from benchmarks.diagnosis import cures, recording  # noqa: E402
+from benchmarks.diagnosis.recording import DEFAULT_CACHE, Recording, path_of  # noqa: E402
+from benchmarks.diagnosis.runs import catalogue  # noqa: E402
+from benchmarks.diagnosis.runs.base import Run  # noqa: E402
+from benchmarks.diagnosis.score import diagnose  # noqa: E402
 from tb_gradplugin.health.remedies import PLAN, Pace, remedy  # noqa: E402
 from tb_gradplugin.health.report import Finding  # noqa: E402
 
@@ -36,14 +39,23 @@ OUTCOMES = HERE / "remedies_tried.json"
 PAGE = REPO / "docs" / "remedies.md"
 STEPS = 300
 """A trial takes at least as many steps: some sick runs were stopped early, having blown up."""
+PARTS = ("dev", "fresh", "holdout", "new", "hold-out")
 BEGIN, END = "<!-- tried: begin (written by try_remedies.py) -->", "<!-- tried: end -->"
 
 
-def runs_module() -> Any:
-    """The seam to the labelled runs: ``catalogue``, ``record(run, seed)``, ``recorded`` (kept)."""
-    import health_runs
+def recorded(run: Run, seed: int) -> Recording:
+    """The sick run as it was recorded; recorded now if it was not."""
+    path = path_of(DEFAULT_CACHE, run, seed)
+    if not path.exists():
+        from benchmarks.diagnosis.record import record
 
-    return health_runs
+        recording.save(path, record(run, seed))
+    return recording.load(path)
+
+
+def part_of(run: Run) -> str:
+    """``hold-out``, or which of the runs for development it is."""
+    return "hold-out" if run.split == "holdout" else run.history
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +87,8 @@ class Trial:
 
 def sick(run: Any, seed: int) -> tuple[Any, Finding] | None:
     """Records and worst finding of a run that failed and was found out."""
-    data = runs_module().recorded(run, seed)
-    findings = judge_run(data.structure, data.records).findings
+    data = recorded(run, seed)
+    findings = diagnose(data).findings
     return (data, findings[0]) if data.failed and findings else None
 
 
@@ -90,7 +102,7 @@ def planned(run: Any, seed: int, *, more: tuple[str, ...] = ()) -> list[Trial]:
     ids = list(dict.fromkeys(ids))
     where, pace = _at_fault(data, finding)
     return [
-        Trial(run.id, run.split, seed, finding.cause_id, id_, told.snippet)
+        Trial(run.id, part_of(run), seed, finding.cause_id, id_, told.snippet)
         for id_ in ids
         for told in [remedy(id_, data.structure, where, pace)]
     ]
@@ -104,8 +116,9 @@ def _at_fault(data: Any, finding: Finding) -> tuple[list[int], Pace]:
 
 def tried(trial: Trial) -> Trial:
     """Makes the trial: the same run, changed, trained and judged again."""
-    runs = runs_module()
-    (run,) = [r for r in runs.catalogue() if r.id == trial.run]
+    from benchmarks.diagnosis.record import record
+
+    (run,) = [r for r in catalogue() if r.id == trial.run]
     found = sick(run, trial.seed)
     assert found is not None
     data, finding = found
@@ -119,15 +132,15 @@ def tried(trial: Trial) -> Trial:
         return changed
 
     try:
-        outcome = runs.record(dataclasses.replace(run, build=build), trial.seed)
+        outcome = record(dataclasses.replace(run, build=build), trial.seed)
     except _DoesNotApplyError:
         return trial
-    health = judge_run(outcome.structure, outcome.records)
-    relative = outcome.final / outcome.baseline
+    findings = [f for f in diagnose(outcome).findings if f.active]
+    relative = outcome.final / outcome.reference
     return dataclasses.replace(
         trial,
         learned=not outcome.failed,
-        kinds=tuple(health.kinds) if health.verdict == "unhealthy" else (),
+        kinds=tuple(sorted({f.kind for f in findings})),
         loss_over_baseline=float(f"{relative:.3g}") if math.isfinite(relative) else None,
     )
 
@@ -170,7 +183,7 @@ def searches(trials: list[Trial]) -> int:
 
 def table(trials: list[Trial]) -> str:
     """The fragment of ``docs/remedies.md``."""
-    by_split = {s: [t for t in trials if t.split == s] for s in ("dev", "fresh", "holdout")}
+    by_split = {s: [t for t in trials if t.split == s] for s in PARTS}
     lines = [
         "| runs | cured by the first suggestion | first suggestion is a search |",
         "|---|---|---|",
@@ -206,7 +219,7 @@ def write_page(trials: list[Trial]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--split", default="dev,fresh")
+    parser.add_argument("--split", default=",".join(PARTS[:-1]))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--prefix", default="", help="only runs whose id starts so")
     parser.add_argument("--first", action="store_true", help="only the first suggestion")
@@ -219,8 +232,8 @@ def main() -> None:
     splits, more = given.split.split(","), tuple(filter(None, given.more.split(",")))
     plans: list[Trial] = []
     runs: collections.Counter[str] = collections.Counter()
-    for run in runs_module().catalogue():
-        if run.split not in splits or not run.expected or not run.id.startswith(given.prefix):
+    for run in catalogue():
+        if part_of(run) not in splits or not run.expected or not run.id.startswith(given.prefix):
             continue
         for seed in range(given.seeds):
             found = planned(run, seed, more=more)

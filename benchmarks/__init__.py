@@ -1,0 +1,1 @@
+"""Measurements that the documents quote; none of it is installed."""

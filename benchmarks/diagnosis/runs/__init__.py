@@ -1,0 +1,24 @@
+"""The catalogue of labelled runs, a file a family."""
+
+from __future__ import annotations
+
+from benchmarks.diagnosis.runs import (
+    autotrainer,
+    controls,
+    faults,
+    fresh,
+    holdout,
+    stackoverflow,
+    thedeepchecker,
+    traps,
+)
+from benchmarks.diagnosis.runs.base import Run
+
+FAMILIES = (autotrainer, stackoverflow, thedeepchecker, faults, controls, fresh, traps, holdout)
+
+
+def catalogue() -> list[Run]:
+    """All runs, in the order of the files; ids are unique.  Building one needs Keras, this not."""
+    runs = [run for family in FAMILIES for run in family.runs()]
+    assert len({run.id for run in runs}) == len(runs)
+    return runs
