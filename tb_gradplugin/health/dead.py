@@ -11,7 +11,6 @@ from tb_gradplugin.health import facts, vanishing
 from tb_gradplugin.health.rule import Detection, Explanation, Rule, number, plural
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.health.window import Window
-from tb_gradplugin.structure import JUDGED_ROLES
 
 RULE = Rule(
     "dead",
@@ -32,7 +31,7 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     20, zero at more than half of the window's points, as more than half of the layers; critical.
 
     A layer that never had a gradient while others have one may be a branch that is silent on
-    purpose: it counts only if no layer before it has one either, 20 points after step 20.
+    purpose: it counts only if no layer before it has one either, after ``slow_step``.
 
     With progress: zero for 20 points, in a layer that had a gradient before, while others still
     have one; warning.
@@ -55,10 +54,30 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
         gets = np.flatnonzero(window.norm > 0.0)
         cut_off = np.arange(len(zero)) < (gets[0] if len(gets) else len(zero))
         late = window.settled_points >= t.window_points
-        meant = ~window.alive & ~(cut_off & (late or not len(gets)))
+        # A tower of several may get no input for long; where nothing gets a gradient there is none.
+        alone = window.step >= t.slow_step
+        meant = ~window.alive & ~(cut_off & (alone or not len(gets)))
         sick, severity = ((zero & ~came_back) | (mostly & late)) & ~meant, "critical"
     sick = sick & ~vanishing.faded(window, t)
-    return Detection(sick, severity, since=window.zero_since) if sick.any() else None
+    if not (sick & ~window.starved).any():
+        return None
+    return Detection(sick, severity, origin(window, sick), since=window.zero_since)
+
+
+def origin(window: Window, sick: np.ndarray) -> np.ndarray:
+    """bool [L]: of the sick layers those from the one on that cuts the others off.
+
+    That is the first one whose outputs are all zero at the latest probe. Without a probe: where
+    units are dead nothing arrives at their layer's bias either, nor before it; the layers after it
+    get no input, so no gradient for their kernels, but often one for their biases.
+    """
+    if window.probe is not None:
+        off = np.flatnonzero(sick & (window.probe.column("dead_share")[window.layers] == 1.0))
+        if len(off):
+            return sick & (np.arange(len(sick)) >= off[0])
+    silent = np.flatnonzero(sick & window.bias_silent)
+    from_there = sick & (np.arange(len(sick)) >= (silent[-1] if len(silent) else 0))
+    return from_there if from_there.any() else sick
 
 
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
@@ -84,7 +103,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     twitches = bool((window.points - window.revived < t.window_points)[shown & revived].any())
     when = "at most logged steps" if twitches else f"since step {since}"
     subject = f"The gradient of {count} is exactly zero {when}"
-    if everything and single_softmax(window):
+    if everything and facts.constant_output(structure):
         id_ = "single_softmax"
         why = "softmax over a single unit is always 1, so the output does not depend on any weight"
     elif facts.dropout_rate(window) > facts.DROPPED:
@@ -111,13 +130,3 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         why = "nothing of the loss reaches them, as behind a constant or saturated layer"
     end = "while the loss falls without them" if loss.progress else "and the loss does not fall"
     return Explanation(f"dead.{id_}", f"{subject}, {end}: {why}.", evidence)
-
-
-def single_softmax(window: Window) -> bool:
-    """Whether the last layer with a kernel is a softmax over one unit."""
-    structure = window.structure
-    kernels = [v for v in structure.variables if v.role in JUDGED_ROLES]
-    if not kernels:
-        return False
-    last = max(kernels, key=lambda v: v.layer)
-    return last.shape[-1:] == (1,) and facts.activation(structure, last.layer) == "softmax"

@@ -35,7 +35,7 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     - loss: each of the last 5 losses > 3 x the initial one and > 1.5 x the baseline (before step
       20 each of the last 3, and 10 x; without a known baseline 10 x and |update| > 0.01 |W|);
     - start: the median of 5 losses > 10 x the baseline after step 20 while max S > 10 x the loss;
-    - weights: they have grown 2.5-fold since the start after step 20, whatever they are for now;
+    - weights: they had grown 2.5-fold by step 20;
     - update: |update| > 0.1 |W|, median of 20 points after step 20 (small initial weights take
       such updates too, but soon have grown);
     - depth: log10 S grows by more than 0.4 a layer toward the input, after step 20;

@@ -157,16 +157,26 @@ RANGES = {
 """Values that an activation can give."""
 
 
+def head(structure: ModelStructure) -> tuple[int, str | None]:
+    """Number of units of the last layer with a kernel and its activation; (0, None) without."""
+    kernels = [v for v in structure.variables if v.role in JUDGED_ROLES]
+    if not kernels:
+        return 0, None
+    last = max(kernels, key=lambda v: v.layer)
+    return (last.shape or (0,))[-1], activation(structure, last.layer)
+
+
+def constant_output(structure: ModelStructure) -> bool:
+    """Whether the last layer with a kernel is a softmax over one unit."""
+    return head(structure) == (1, "softmax")
+
+
 def output_mismatch(window: Window) -> str | None:
     """What does not fit between the last activation, the loss and the targets, in words."""
     structure, probe = window.structure, window.probe
-    kernels = [v for v in structure.variables if v.role in JUDGED_ROLES]
-    if not kernels:
-        return None
-    last = max(kernels, key=lambda v: v.layer)
-    activation_ = activation(structure, last.layer)
+    activation_ = head(structure)[1]
     loss = (structure.loss or "").replace("_", "").lower()
-    if activation_ == "softmax" and last.shape[-1:] == (1,):
+    if constant_output(structure):
         return "The softmax over a single unit is always 1"
     if "entropy" in loss and activation_ in ("relu", "tanh", "elu", "leaky_relu", "selu"):
         return f"A cross-entropy needs probabilities, and the last layer gives {activation_}"

@@ -119,6 +119,13 @@ class LossTrend:
         # The same as a factor of 0.9 for positive losses, and right for negative ones.
         return self.smoothed < reference - (1.0 - self._t.progress) * abs(reference)
 
+    @property
+    def stands_still(self) -> bool:
+        """Not below ``stall_level`` of ``reference``, nor ``stall_fall`` lower than at half time."""
+        level = self.reference - (1.0 - self._t.stall_level) * abs(self.reference)
+        fell = self.at_half - self.smoothed > self._t.stall_fall * abs(self.at_half)
+        return self.smoothed >= level and not fell
+
     def exceeds(self, start_factor: float, baseline_factor: float, points: int) -> bool:
         """Whether each of the latest ``points`` losses is factors above the start and the baseline.
 

@@ -47,6 +47,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "nonfinite.steep": ("activation",),
     "nonfinite.backward": ("find",),
     "slow.rate": ("raise", "adaptive"),
+    "slow.data": ("inputs", "raise"),
     "stalled.rate": ("raise", "adaptive", "lower"),
     "stalled.overshoot": ("lower", "clip"),
     "stalled.output": ("output", "loss"),

@@ -21,6 +21,8 @@ RULE = Rule(
     "together with the way down to the best constant prediction.",
 )
 
+FAR = 100.0
+"""Targets' deviation over the largest output before training from which scale is the problem."""
 ABOVE = 1.1
 """Factor over the best constant prediction's loss from which the way down to it counts."""
 RISING = 1.2
@@ -28,11 +30,13 @@ RISING = 1.2
 
 
 def detect(window: Window, t: Thresholds) -> Detection | None:
-    """Without progress after ``slow_step``, while the learning rate does not rise, either
+    """Without progress after ``slow_step``, while the learning rate does not rise, one of
 
-    - update: |update| / |W| of every layer is below ``slow_update_ratio`` (median of the window);
+    - update: |update| / |W| of every layer is below ``slow_update_ratio``, as the median of the
+      window and as the mean of all steps;
     - reach: the loss lies above the constant prediction's, and would do so even if every update so
-      far had gone straight downhill, which lowers the loss by at most |g| |update|.
+      far had gone straight downhill, which lowers the loss by at most |g| |update|;
+    - scale: the targets' deviation is 100 times the largest output, at the latest probe.
     """
     loss = window.loss
     if window.step < t.slow_step or not loss.is_supervised or loss.progress:
@@ -42,13 +46,23 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     ratios = window.update_ratio[window.judged]
     largest = np.fmax.reduce(ratios, initial=-np.inf)
     above = loss.smoothed > ABOVE * loss.baseline > 0.0 and loss.initial > loss.baseline
-    if 0.0 < largest < t.slow_update_ratio:
+    if 0.0 < max(largest, window.pace) < t.slow_update_ratio:
         sign = "update"
     elif above and 0.0 < window.reach < 1.0 - loss.baseline / loss.initial:
         sign = "reach"
+    elif target_scale(window) > FAR:
+        sign = "scale"
     else:
         return None
     return Detection(window.everything, "warning", details={"sign": sign})
+
+
+def target_scale(window: Window) -> float:
+    """Deviation of a regression's targets over the largest output; NaN if unknown."""
+    probe = window.probe
+    if probe is None or "entropy" in (window.structure.loss or ""):
+        return math.nan
+    return float(probe.targets[1] / probe.column("output_max")[-1])
 
 
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
@@ -65,6 +79,11 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         "baseline_loss": loss.baseline,
         "learning_rate": rate,
     }
+    if found.details["sign"] == "scale":
+        times = target_scale(window)
+        evidence["target_scale"] = times
+        why = f"targets vary {number(times)} times as much as the output before training"
+        return Explanation("slow.data", f"Gradients arrive in every layer, but {why}.", evidence)
     by = f" by {structure.optimizer}" if structure.optimizer else ""
     at = f" at learning rate {number(rate)}" if math.isfinite(rate) else ""
     if found.details["sign"] == "update":

@@ -12,7 +12,7 @@ import numpy as np
 from tb_gradplugin.health import facts
 from tb_gradplugin.health.rule import Detection, Explanation, Rule, number
 from tb_gradplugin.health.thresholds import Thresholds
-from tb_gradplugin.health.window import Window
+from tb_gradplugin.health.window import ROUNDING, Window
 
 RULE = Rule(
     "stalled",
@@ -21,8 +21,13 @@ RULE = Rule(
     "itself at half the time, where no other rule finds anything.",
 )
 
+PLATEAU = 4
+"""Times ``stall_step`` after which no progress alone is a finding: healthy networks may stay on a
+plateau for 500 steps before they take off (measured)."""
 REGULARISED = 0.5
 """Share of the total loss that regularisation makes up, from which it is why nothing else falls."""
+COLLAPSED = 0.3
+"""Size of the weights against their start below which nothing but weight decay has moved them."""
 OVERSHOOT = 0.3
 """Share of its size by which a variable is thrown to and fro, long after the start."""
 TINY_BATCH = 2
@@ -31,7 +36,8 @@ TINY_BATCH = 2
 
 def detect(window: Window, t: Thresholds) -> Detection | None:
     """After ``stall_step``: the loss is not below ``stall_level`` of the constant prediction's (or
-    of its start) and has not fallen by ``stall_fall`` since half the time.
+    of its start) and has not fallen by ``stall_fall`` since half the time, and something is known
+    that explains it; after four times ``stall_step`` nothing needs to be.
 
     Where the last activation cannot give what the loss asks for, no progress after ``slow_step``
     is enough.
@@ -39,19 +45,51 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     loss = window.loss
     if window.step < t.slow_step or not loss.is_supervised or loss.progress:
         return None
-    if not facts.output_mismatch(window):
-        stuck = loss.smoothed >= t.stall_level * loss.reference
-        fell = loss.at_half - loss.smoothed > t.stall_fall * abs(loss.at_half)
-        if window.step < t.stall_step or not stuck or fell:
-            return None
+    if facts.output_mismatch(window):
+        return Detection(window.everything, "warning", window.head)
+    if window.step < t.stall_step or not loss.stands_still:
+        return None
+    if window.step < PLATEAU * t.stall_step and reason(window) is None:
+        return None
     return Detection(window.everything, "warning")
+
+
+def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
+    """Id, words and evidence of what holds the loss up, or None if it is not known."""
+    structure, probe = window.structure, window.probe
+    wrong = facts.output_mismatch(window)
+    if wrong:
+        return "output", wrong[0].lower() + wrong[1:], {}
+    if window.regularisation > REGULARISED:
+        share = number(100 * window.regularisation)
+        return "regularised", f"weight decay makes up {share} % of what is minimised", {}
+    if window.regularisation > ROUNDING and window.weight_size < COLLAPSED:
+        size = number(100 * window.weight_size)
+        why = f"weight decay has shrunk the weights to {size} % of their size"
+        return "regularised", why, {"weight_size": window.weight_size}
+    rate = facts.dropout_rate(window)
+    if rate > facts.DROPPED:
+        why = f"dropout switches off {number(100 * rate)} % of a layer"
+        return "regularised", why, {"dropout_rate": rate}
+    if window.overshoot > OVERSHOOT:
+        by = f" by {structure.optimizer}" if structure.optimizer else ""
+        size = number(100 * window.overshoot)
+        return "overshoot", f"updates{by} throw a variable to and fro by {size} % of its size", {}
+    normalised = any(layer.type == "BatchNormalization" for layer in structure.layers)
+    if normalised and probe is not None and probe.samples <= TINY_BATCH:
+        why = f"batch normalisation works on {probe.samples} samples"
+        return "normalisation", why, {"batch_size": probe.samples}
+    share = facts.saturated_share(window)
+    if share > facts.SATURATED:
+        why = f"{number(100 * share)} % of a layer's outputs lie where its activation is flat"
+        return "saturated", why, {"saturated_share": share}
+    return None
 
 
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
     """Cause and numbers for the layers ``shown``."""
-    structure, loss, probe = window.structure, window.loss, window.probe
+    loss = window.loss
     ratio = float(np.fmax.reduce(window.update_ratio[shown], initial=-np.inf))
-    saturated = facts.saturated_share(window)
     evidence = {
         "loss": loss.smoothed,
         "loss_at_half_time": loss.at_half,
@@ -66,32 +104,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     level = f"{number(loss.smoothed)}"
     if math.isfinite(times):
         level += f", {number(times)} times that of the best constant prediction"
-    what = f"The loss stays at {level}, though gradients arrive in every layer"
-    normalised = any(layer.type == "BatchNormalization" for layer in structure.layers)
-    wrong = facts.output_mismatch(window)
-    if wrong:
-        id_, why = "output", wrong[0].lower() + wrong[1:]
-    elif window.regularisation > REGULARISED:
-        share = number(100 * window.regularisation)
-        id_, why = "regularised", f"weight decay makes up {share} % of what is minimised"
-    elif facts.dropout_rate(window) > facts.DROPPED:
-        evidence["dropout_rate"] = facts.dropout_rate(window)
-        id_ = "regularised"
-        why = f"dropout switches off {number(100 * evidence['dropout_rate'])} % of a layer"
-    elif window.overshoot > OVERSHOOT:
-        id_ = "overshoot"
-        by = f" by {structure.optimizer}" if structure.optimizer else ""
-        why = (
-            f"updates{by} throw a variable to and fro by {number(100 * window.overshoot)} % of "
-            "its size"
-        )
-    elif normalised and probe is not None and probe.samples <= TINY_BATCH:
-        evidence["batch_size"] = probe.samples
-        id_, why = "normalisation", f"batch normalisation works on {probe.samples} samples"
-    elif saturated > facts.SATURATED:
-        evidence["saturated_share"] = saturated
-        id_ = "saturated"
-        why = f"{number(100 * saturated)} % of a layer's outputs lie where its activation is flat"
+    known = reason(window)
+    if known is not None:
+        id_, why, more = known
+        evidence |= more
     elif ratio < t.slow_update_ratio:
         id_, why = "rate", "updates are very small: the learning rate may be too low"
     elif math.isfinite(times) and times < 1.0 / t.stall_level:
@@ -99,4 +115,5 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         why = "it predicts the same for every input, so labels may not belong to their inputs"
     else:
         id_, why = "plateau", "updates lead nowhere: the learning rate or the loss may not fit"
+    what = f"The loss stays at {level}, though gradients arrive in every layer"
     return Explanation(f"stalled.{id_}", f"{what}: {why}.", evidence)

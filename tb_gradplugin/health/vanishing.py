@@ -43,16 +43,18 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     if not sick.any():
         return through_time(window, t)
     severity = "warning" if window.loss.progress else "critical"
-    return Detection(sick, severity, since=window.weak_since)
+    shown = window.head if facts.constant_output(window.structure) else None
+    return Detection(sick, severity, shown, since=window.weak_since)
 
 
 def through_time(window: Window, t: Thresholds) -> Detection | None:
-    """Without progress after ``slow_step``: recurrent layers in whose first time step |dL/dh_t| is
-    ``time_attenuation`` decades below its largest, at the latest probe.
+    """Where the loss stands still after ``slow_step``: recurrent layers in whose first time step
+    |dL/dh_t| is ``time_attenuation`` decades below its largest, at the latest probe.
 
     Healthy layers forget as much, if what counts is in the last steps: so only without progress.
     """
-    if window.step < t.slow_step or window.loss.progress or not window.loss.is_supervised:
+    loss = window.loss
+    if window.step < t.slow_step or not loss.is_supervised or not loss.stands_still:
         return None
     decades = window.time_decades()
     sick = decades[:, 0] < -t.time_attenuation
@@ -125,9 +127,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     if slope > 0.0:
         how_much += f" ({number(slope)} a layer)"
     how_much += f" on its way back to {evidence['worst_layer']}"
-    wrong = facts.output_mismatch(window)
-    if wrong and wrong.startswith("The softmax over a single unit"):
-        id_, why = "constant", f"{wrong}, so the loss depends on no weight"
+    if facts.constant_output(structure):
+        id_ = "constant"
+        why = "The softmax over a single unit is always 1, so the loss depends on no weight"
     elif not decades >= t.attenuation and math.isfinite(influence):
         id_ = "influence"
         why = (

@@ -19,6 +19,8 @@ _NORM, _ZERO, _NAN, _INF, _WEIGHT, _UPDATE = (
     STATISTICS_COLUMNS.index(name)
     for name in ("norm", "zero_fraction", "nan_count", "inf_count", "weight_norm", "update_norm")
 )
+ROUNDING = 1e-5
+"""Share of the loss that may be rounding: more than that is regularisation."""
 TINY = 1e-45
 """About the smallest positive float32."""
 
@@ -48,7 +50,11 @@ class Window:
         alive: bool [L], had a gradient other than zero at some point.
         first_norm, peak_norm: float [L], the first norm that was not zero, and the largest.
         peak_influence: float [L], largest log10 (S / |loss|) so far.
-        weight_growth: geometric mean over the kernels of |W| / max(|W| at first, sqrt(fan out)).
+        weight_size: geometric mean over the kernels of |W| / max(|W| at first, sqrt(fan out)).
+        weight_growth: the same at the first point after ``settle_step``.
+        pace: mean over all steps of the largest |update| / |W| of a layer.
+        bias_silent: bool [L], the gradient of the layer's bias is exactly zero at the latest point.
+        starved: bool [L], it is not: if the kernel's is zero, the layer gets no input.
         reach: sum over all steps of |g| |update| / |smoothed loss|: the share by which the loss
             could have fallen at most, to first order (steps between points as at the later one).
         regularisation: share of the latest total loss that is not the data's.
@@ -72,13 +78,14 @@ class Window:
         widths = [structure.variables[i].shape[-1:] or (1,) for i in self._rows]
         self._usual_weight = np.sqrt(np.array(widths, dtype=np.float64).reshape(-1))
         self._first_weight: np.ndarray | None = None
-        self.weight_growth = math.nan
+        self.weight_growth = self.weight_size = math.nan
+        self.bias_silent = self.starved = np.zeros(len(self.layers), dtype=bool)
         bias = np.array([v.role == "bias" for v in structure.variables], dtype=bool)
         self._bias = np.flatnonzero(bias & self.judged[self._unit])
         n = len(self.layers)
         self.loss = LossTrend(thresholds, structure.loss)
         self.probe: ProbeRecord | None = None
-        self.reach = 0.0
+        self.reach = self.pace = 0.0
         self.regularisation = 0.0
         self.step = self.points = self.settled_points = 0
         self._t = thresholds
@@ -145,12 +152,20 @@ class Window:
         if self._first_weight is None:
             self._first_weight = np.fmax(weight, self._usual_weight)
         kernels = np.flatnonzero(self.judged[self._unit[self._rows]])
-        grown = np.log(weight[kernels] / self._first_weight[kernels])
-        self.weight_growth = float(np.exp(np.mean(grown))) if len(grown) else math.nan
+        if len(kernels):
+            grown = np.log(weight[kernels] / self._first_weight[kernels])
+            self.weight_size = float(np.exp(np.mean(grown)))
+        if self.settled_points <= 1:
+            self.weight_growth = self.weight_size
         self._weights_known |= bool(np.isfinite(table[:, _WEIGHT]).any())
         sensitivity = np.where(weight > 0.0, norm * weight, np.where(norm == 0.0, 0.0, np.nan))
-        if self.regularisation > 0.0:
-            norm = self._of_data(norm, statistics)
+        silent = self._bias[record.statistics[self._bias, _ZERO] == 1.0]
+        self.bias_silent = np.zeros(len(self.layers), dtype=bool)
+        self.bias_silent[self._unit[silent]] = True
+        self.starved = np.zeros(len(self.layers), dtype=bool)
+        self.starved[self._unit[np.setdiff1d(self._bias, silent)]] = True
+        if self.regularisation > ROUNDING:
+            norm = self._of_data(norm)
             sensitivity = np.where(norm == 0.0, 0.0, sensitivity)
         self.norm = self._per_layer(norm)
         top = self._per_layer(sensitivity)
@@ -165,6 +180,9 @@ class Window:
         self.peak_influence = np.fmax(self.peak_influence, self.relative + self._top[slot])
         ratio = np.where(weight > 0.0, table[:, _UPDATE] / weight, np.nan)
         self._ratios[slot] = self._per_layer(ratio)
+        fastest = np.fmax.reduce(self._ratios[slot][self.judged], initial=0.0)
+        if math.isfinite(fastest):
+            self.pace += (fastest - self.pace) * elapsed / max(record.step, elapsed)
         self._count_zeros()
         self._count_weak(self.relative + self._top[slot])
         self._zeros[slot] = self.norm == 0.0
@@ -176,14 +194,13 @@ class Window:
             out[self._groups] = np.fmax.reduceat(values, self._starts)
         return out
 
-    def _of_data(self, norm: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+    def _of_data(self, norm: np.ndarray) -> np.ndarray:
         """``norm`` [rows], 0 for kernels whose gradient comes from regularisation alone.
 
         Weight decay in the loss keeps the gradient of a dead layer's kernel from zero, but not that
         of its bias.
         """
-        silent = self._bias[statistics[self._bias, _ZERO] == 1.0]
-        return np.where(np.isin(self._unit[self._rows], self._unit[silent]), 0.0, norm)
+        return np.where(self.bias_silent[self._unit[self._rows]], 0.0, norm)
 
     def _count_zeros(self) -> None:
         zero, alive = self.norm == 0.0, self.norm > 0.0
@@ -247,6 +264,11 @@ class Window:
     def everything(self) -> np.ndarray:
         """bool [L]: layers with kernels, or all where there is none."""
         return self.judged if self.judged.any() else np.ones_like(self.judged)
+
+    @property
+    def head(self) -> np.ndarray:
+        """bool [L]: the last layer with a kernel."""
+        return np.arange(len(self.judged)) == np.flatnonzero(self.everything)[-1]
 
     @property
     def zero_share(self) -> np.ndarray:

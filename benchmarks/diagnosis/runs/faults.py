@@ -265,8 +265,8 @@ def later(add: Callable[..., None]) -> None:
     first("U-dig-swish25", NO_FLOW, lambda: dig_deep(25, "swish", sgd(0.05)))
     first("U-dig-raw-sig", SHUT, lambda: saturated("sigmoid", 100.0))
     # narrow and deep: the output is soon constant (Lu et al. 2019)
-    first("U-moons-relu30x3", NO_FLOW, lambda: small("moons", 30, 3, "relu", adam(), he_u))
-    first("U-iris-relu24x2", NO_FLOW, lambda: small("iris", 24, 2, "relu", sgd(0.05), he_u))
+    add("U-moons-relu30x3", NO_FLOW, lambda: small("moons", 30, 3, "relu", adam(), he_u))
+    add("U-iris-relu24x2", NO_FLOW, lambda: small("iris", 24, 2, "relu", sgd(0.05), he_u))
     # initial weights
     first(
         "U-dig-tanh4-big",
@@ -300,7 +300,7 @@ def later(add: Callable[..., None]) -> None:
         ("exploding", "vanishing"),
         lambda: recurrent(lambda: k().layers.LSTM(32), 20, adam(1.0), steps=200),
     )
-    add("U-cnn-sgd3", KILLED, lambda: dig(cnn, sgd(3.0)))
+    add("U-cnn-sgd3", (*KILLED, "stalled"), lambda: dig(cnn, sgd(3.0)))
     # learning rate too low
     add("U-dig-adam1e-7", SLOW, lambda: dig_deep(3, "relu", adam(1e-7)))
     add("U-dig-rmsprop1e-7", SLOW, lambda: dig_deep(3, "tanh", opts().RMSprop(1e-7)))
@@ -350,8 +350,8 @@ def later(add: Callable[..., None]) -> None:
     last("U-regr-tanh-head", SHUT, lambda: out_of_range("tanh", 10.0, sgd(0.01)))
     last("U-regr-softmax-head", NO_FLOW, lambda: out_of_range("softmax", 1.0, sgd(0.01)))
     # dropout and penalties that dominate, batch normalisation that cannot work
-    add("U-dig-dropout.95", STALLED, lambda: drowned(0.95, 4, sgd(0.01)))
-    add("U-dig-dropout.97", STALLED, lambda: drowned(0.97, 6, adam()))
+    add("U-dig-dropout.95", ("stalled", "dead"), lambda: drowned(0.95, 4, sgd(0.01)))
+    add("U-dig-dropout.97", ("stalled", "dead"), lambda: drowned(0.97, 6, adam()))
     add("U-dig-l2-1", ("stalled", "vanishing", "dead"), lambda: pulled("L2", 1.0))
     add("U-dig-l2-.1", ("stalled", "vanishing", "dead"), lambda: pulled("L2", 0.1))
     add("U-dig-l1-.01", ("stalled", "vanishing", "dead"), lambda: pulled("L1", 0.01))
