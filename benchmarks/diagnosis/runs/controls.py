@@ -136,7 +136,12 @@ def runs() -> list[Any]:
         add(id, HEALTHY, build, learnable=False, allowed=STALLED, source="labels of noise")
 
     add("H-regr-rawy1000", HEALTHY, lambda: regression(adam(1e-2), scale=1000.0, steps=400))
-    add("H-regr-offset", HEALTHY, lambda: regression(adam(1e-2), scale=10, offset=300, steps=400))
+    add(
+        "H-regr-offset",
+        HEALTHY,
+        lambda: regression(adam(1e-2), scale=10, offset=300, steps=800),
+        revision=1,
+    )
     add("H-dig-relu2", HEALTHY, lambda: dig_deep(2, "relu", adam(), units=128, steps=400))
     add(
         "H-dig-relu2-conv",
