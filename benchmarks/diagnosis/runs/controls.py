@@ -67,7 +67,7 @@ def weak_signal() -> Setup:
     return Setup(model, x, y, "mse", sgd(0.1), 256, 1500)
 
 
-def gated(kind: str, opt: Any) -> Setup:
+def gated(kind: str, opt: Any, steps: int = 300) -> Setup:
     """Residual blocks whose branches start closed: gamma of zero, or LayerScale of 1e-6."""
     keras = k()
 
@@ -89,7 +89,7 @@ def gated(kind: str, opt: Any) -> Setup:
         else:
             z = LayerScale()(z)
         x = x + z
-    return dig(lambda: keras.Model(entry, dense(10, "softmax")(x)), opt)
+    return dig(lambda: keras.Model(entry, dense(10, "softmax")(x)), opt, steps=steps)
 
 
 def two_towers() -> Setup:
@@ -211,9 +211,9 @@ def runs() -> list[Any]:
     )
     add("H-weak-signal", HEALTHY, weak_signal)
     add("H-dig-gamma0", HEALTHY, lambda: gated("gamma", sgd(0.05, 0.9)))
-    add("H-dig-gamma0-slow", HEALTHY, lambda: gated("gamma", sgd(1e-3)))
+    add("H-dig-gamma0-slow", HEALTHY, lambda: gated("gamma", sgd(1e-3), 600), revision=1)
     add("H-dig-layerscale", HEALTHY, lambda: gated("scale", adam()))
-    add("H-dig-layerscale-slow", HEALTHY, lambda: gated("scale", sgd(1e-3)))
+    add("H-dig-layerscale-slow", HEALTHY, lambda: gated("scale", sgd(1e-3), 600), revision=1)
     add("H-dig-towers", HEALTHY, two_towers)
     add("H-dig-auto", HEALTHY, autoencoder)
     add("H-dig-dropout", HEALTHY, dropout)

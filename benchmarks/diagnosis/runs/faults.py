@@ -19,7 +19,6 @@ from benchmarks.diagnosis.runs.base import (
     NONFINITE,
     SHUT,
     SLOW,
-    STALLED,
     VANISHING,
     Family,
     Setup,
@@ -332,7 +331,7 @@ def later(add: Callable[..., None]) -> None:
     )
     first(
         "U-rnn-relu1.4",
-        BLOWN,
+        (*BLOWN, "stalled"),
         lambda: through_time(lambda: simple_rnn(1.5, "relu"), 60, sgd(0.05), 150),
     )
     # scales of inputs and targets
@@ -350,8 +349,8 @@ def later(add: Callable[..., None]) -> None:
     last("U-regr-tanh-head", SHUT, lambda: out_of_range("tanh", 10.0, sgd(0.01)))
     last("U-regr-softmax-head", NO_FLOW, lambda: out_of_range("softmax", 1.0, sgd(0.01)))
     # dropout and penalties that dominate, batch normalisation that cannot work
-    add("U-dig-dropout.95", STALLED, lambda: drowned(0.95, 4, sgd(0.01)))
-    add("U-dig-dropout.97", STALLED, lambda: drowned(0.97, 6, adam()))
+    add("U-dig-dropout.95", ("stalled", "dead"), lambda: drowned(0.95, 4, sgd(0.01)))
+    add("U-dig-dropout.97", ("stalled", "dead"), lambda: drowned(0.97, 6, adam()))
     add("U-dig-l2-1", ("stalled", "vanishing", "dead"), lambda: pulled("L2", 1.0))
     add("U-dig-l2-.1", ("stalled", "vanishing", "dead"), lambda: pulled("L2", 0.1))
     add("U-dig-l1-.01", ("stalled", "vanishing", "dead"), lambda: pulled("L1", 0.01))
