@@ -67,7 +67,7 @@ def weak_signal() -> Setup:
     return Setup(model, x, y, "mse", sgd(0.1), 256, 1500)
 
 
-def gated(kind: str, opt: Any) -> Setup:
+def gated(kind: str, opt: Any, steps: int = 300) -> Setup:
     """Residual blocks whose branches start closed: gamma of zero, or LayerScale of 1e-6."""
     keras = k()
 
@@ -89,7 +89,7 @@ def gated(kind: str, opt: Any) -> Setup:
         else:
             z = LayerScale()(z)
         x = x + z
-    return dig(lambda: keras.Model(entry, dense(10, "softmax")(x)), opt)
+    return dig(lambda: keras.Model(entry, dense(10, "softmax")(x)), opt, steps=steps)
 
 
 def two_towers() -> Setup:
@@ -136,7 +136,12 @@ def runs() -> list[Any]:
         add(id, HEALTHY, build, learnable=False, allowed=STALLED, source="labels of noise")
 
     add("H-regr-rawy1000", HEALTHY, lambda: regression(adam(1e-2), scale=1000.0, steps=400))
-    add("H-regr-offset", HEALTHY, lambda: regression(adam(1e-2), scale=10, offset=300, steps=400))
+    add(
+        "H-regr-offset",
+        HEALTHY,
+        lambda: regression(adam(1e-2), scale=10, offset=300, steps=800),
+        revision=1,
+    )
     add("H-dig-relu2", HEALTHY, lambda: dig_deep(2, "relu", adam(), units=128, steps=400))
     add(
         "H-dig-relu2-conv",
@@ -206,9 +211,9 @@ def runs() -> list[Any]:
     )
     add("H-weak-signal", HEALTHY, weak_signal)
     add("H-dig-gamma0", HEALTHY, lambda: gated("gamma", sgd(0.05, 0.9)))
-    add("H-dig-gamma0-slow", HEALTHY, lambda: gated("gamma", sgd(1e-3)))
+    add("H-dig-gamma0-slow", HEALTHY, lambda: gated("gamma", sgd(1e-3), 600), revision=1)
     add("H-dig-layerscale", HEALTHY, lambda: gated("scale", adam()))
-    add("H-dig-layerscale-slow", HEALTHY, lambda: gated("scale", sgd(1e-3)))
+    add("H-dig-layerscale-slow", HEALTHY, lambda: gated("scale", sgd(1e-3), 600), revision=1)
     add("H-dig-towers", HEALTHY, two_towers)
     add("H-dig-auto", HEALTHY, autoencoder)
     add("H-dig-dropout", HEALTHY, dropout)

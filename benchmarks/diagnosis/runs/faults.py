@@ -19,7 +19,6 @@ from benchmarks.diagnosis.runs.base import (
     NONFINITE,
     SHUT,
     SLOW,
-    STALLED,
     VANISHING,
     Family,
     Setup,
@@ -332,7 +331,7 @@ def later(add: Callable[..., None]) -> None:
     )
     first(
         "U-rnn-relu1.4",
-        BLOWN,
+        (*BLOWN, "stalled"),
         lambda: through_time(lambda: simple_rnn(1.5, "relu"), 60, sgd(0.05), 150),
     )
     # scales of inputs and targets
