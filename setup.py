@@ -35,19 +35,17 @@ setup(
     extras_require={
         # scikit-learn brings the digits that `tb-gradients demo` trains on.
         "tensorflow": [*TENSORFLOW, "scikit-learn>=1.5"],
-        # No bounds: GradientMonitor refuses these backends for now, so none were tried.
-        "jax": ["jax"],
-        "torch": ["torch"],
+        # For tb_gradplugin.remedies: GradientMonitor refuses these backends for now.
+        "jax": ["jax>=0.10"],
+        "torch": ["torch>=2.13"],
         "dev": [
             *TENSORFLOW,
             "scikit-learn>=1.5",
             "build",
-            "jax>=0.10",  # the remedies are tested on each backend
             "playwright>=1.65",
             "pyright",
             "pytest>=8",
             "ruff",
-            "torch==2.13.0",  # pinned: each release pulls other, large, companions
         ],
     },
     entry_points={

@@ -121,7 +121,7 @@ class LossTrend:
 
     @property
     def stands_still(self) -> bool:
-        """Not below ``stall_level`` of ``reference``, nor ``stall_fall`` lower than at half time."""
+        """Not below ``stall_level`` of ``reference``, nor lower than half way (``stall_fall``)."""
         level = self.reference - (1.0 - self._t.stall_level) * abs(self.reference)
         fell = self.at_half - self.smoothed > self._t.stall_fall * abs(self.at_half)
         return self.smoothed >= level and not fell
