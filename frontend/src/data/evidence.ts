@@ -45,6 +45,12 @@ const KNOWN: Record<string, readonly [label: string, write: Write]> = {
   norm_growth_decades: ['Norm against its start', stronger],
   largest_norm: ['Largest gradient norm', formatNumber],
   update_ratio: ['Update ratio ‖ΔW‖/‖W‖', formatNumber],
+  largest_update_ratio: ['Largest ratio of any variable', formatNumber],
+  weight_growth: ['Weights by step 20, times their start', formatNumber],
+  reach: ['Most the loss could have fallen', formatPercent],
+  loss_at_half_time: ['Loss half the steps ago', formatNumber],
+  spectral_radius: ['Spectral radius of the recurrent kernel', formatNumber],
+  dropout_rate: ['Switched off by dropout', formatPercent],
 };
 
 /** Units of measures that are not known here, by the ending of their name. */

@@ -13,6 +13,8 @@ const KINDS: Record<string, Kind> = {
   exploding: { word: 'exploding', glyph: '▲', colour: 'exploding' },
   dead: { word: 'dead', glyph: '■', colour: 'dead' },
   nonfinite: { word: 'NaN or Inf', glyph: '⊘', colour: 'nonfinite' },
+  slow: { word: 'learning too slowly', glyph: '◔', colour: 'other' },
+  stalled: { word: 'making no progress', glyph: '‖', colour: 'other' },
 };
 
 export function kindOf(kind: string): Kind {
