@@ -22,7 +22,7 @@ from tb_gradplugin import bins
 
 from . import tensorflow_statistics as stats
 from .baseline import label_moments
-from .capture import Captured, find_optimizers
+from .capture import Captured, CapturedProbe, find_optimizers
 
 SINGLE_DEVICE = ("_DefaultDistributionStrategy", "OneDeviceStrategy")
 """Strategies of ``tf.distribute`` whose variables are plain ones."""
@@ -56,6 +56,7 @@ class TensorFlowCapture:
         *,
         updates: bool,
         histograms: bool,
+        exact_probe: bool = True,
     ):
         strategy = type(model.distribute_strategy).__name__
         if strategy not in SINGLE_DEVICE:
@@ -69,6 +70,10 @@ class TensorFlowCapture:
         self._ordered = False
         self._plain: Callable[..., Any] | None = None
         self._instrumented: Callable[..., Any] | None = None
+        self._exact_probe = exact_probe
+        self._probe: Any = None  # a tensorflow_probe.Probe, from the first one asked for
+        self._probing: Callable[..., Any] | None = None  # the instrumented step with a probe
+        self.probe_failure: BaseException | None = None
         self._slots: list[_Slot] = []
         self._losses: tf.Variable | None = None
         self._labels: tf.Variable | None = None
@@ -77,21 +82,24 @@ class TensorFlowCapture:
         self._calls = 0
         self._number = 0
         self._inside = False
-        self._pending: tuple[int, bool, bool, Any] | None = None
+        self._pending: tuple[int, bool, bool, bool, Any] | None = None
 
     @property
     def call_order(self) -> list[keras.layers.Layer]:
         """Layers in the order of their first call in an instrumented step."""
         return list(self._order.values())
 
-    def arm(self, step: int, *, log2: bool, linear: bool) -> None:
+    def arm(self, step: int, *, log2: bool, linear: bool, probe: bool = False) -> None:
         """Has the next train step captured as ``step``."""
         model = self._model
         self.disarm()
         plain = model.train_function
         if self._instrumented is None or self._plain is not plain:
             self._build(plain)
-        instrumented = self._instrumented
+        probe = probe and self.probe_failure is None
+        if probe and self._probing is None:
+            self._build_probing(plain)
+        instrumented = self._probing if probe else self._instrumented
         assert instrumented is not None
         assert self._want is not None
         # What this capture leaves is told by its number from what an earlier one left.
@@ -109,9 +117,12 @@ class TensorFlowCapture:
                     raise
                 # The instrumented step does not compile or fit here; the user's own may. The
                 # batch that it took is lost.
-                self.failure = error
+                if probe:
+                    self.probe_failure = error
+                else:
+                    self.failure = error
                 return plain(iterator)
-            self._pending = (step, log2, linear, out)
+            self._pending = (step, log2, linear, probe, out)
             return out
 
         one_shot.plain = plain  # type: ignore[attr-defined]
@@ -124,10 +135,22 @@ class TensorFlowCapture:
         )
 
     def _build(self, plain: Callable[..., Any] | None) -> None:
-        model = self._model
         self._slots, self._losses, self._labels = [], None, None
         # Not an integer or bool: those live on the host and break XLA clusters on a GPU.
         self._want = _own_variable([3])
+        self._instrumented = self._twin(plain, None)
+        self._probing = None
+        self._plain = plain
+
+    def _build_probing(self, plain: Callable[..., Any] | None) -> None:
+        from .tensorflow_probe import Probe
+
+        self._probe = Probe(self._model, exact=self._exact_probe)
+        self._probing = self._twin(plain, self._probe)
+
+    def _twin(self, plain: Callable[..., Any] | None, probe: Any) -> Callable[..., Any]:
+        """The train function once more, instrumented when it is traced."""
+        model = self._model
         original = model.train_step
 
         def train_step(data: Any) -> Any:
@@ -139,6 +162,9 @@ class TensorFlowCapture:
                     self._order.clear()
                     for layer in model._flatten_layers(include_self=False, recursive=True):
                         stack.enter_context(_replaced(layer, "call", self._watch_call(layer)))
+                if probe is not None:
+                    assert self._want is not None
+                    stack.enter_context(probe.watching(data, self._want[2]))
                 out = original(data)
                 self._ordered = True
                 return out
@@ -147,10 +173,10 @@ class TensorFlowCapture:
             try:
                 model.train_function = None
                 model.make_train_function(force=True)
-                self._instrumented = model.train_function
+                twin: Any = model.train_function
+                return twin
             finally:
                 model.train_function = plain
-        self._plain = plain
 
     def _watch_loss(self, model: Any) -> Callable[..., Any]:
         original = model.compute_loss
@@ -288,7 +314,7 @@ class TensorFlowCapture:
         """Results of the last captured step, once; None if no optimizer ran in it."""
         if self._pending is None:
             return None
-        (step, log2, linear, logs), self._pending = self._pending, None
+        (step, log2, linear, probe, logs), self._pending = self._pending, None
         scales, numbers = np.array([s.scale.numpy() for s in self._slots]).reshape(-1, 2).T
         reached = numbers == self._number
         if self.failure is not None or not reached.any():
@@ -317,7 +343,17 @@ class TensorFlowCapture:
             labels=labels,
             counts=_read([s.counts for s in self._slots]) if log2 else None,
             linear=_read([s.linear for s in self._slots]) if linear else None,
+            probe=self._collect_probe() if probe else None,
         )
+
+    def _collect_probe(self) -> CapturedProbe | None:
+        found = None
+        try:
+            found = self._probe.collect(self._number)
+            self.probe_failure = self._probe.failure
+        except Exception as error:
+            self.probe_failure = error
+        return found
 
     def _statistics(self, slot: _Slot, reached: bool) -> np.ndarray:
         table = slot.statistics.numpy()

@@ -15,7 +15,7 @@ from tb_gradplugin.health.rule import Detection, Rule
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.health.tracker import Case, Tracker
 from tb_gradplugin.health.window import Window
-from tb_gradplugin.records import StepRecord
+from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import ModelStructure
 
 _MODULES = {m.RULE.kind: m for m in (vanishing, exploding, dead, nonfinite)}
@@ -65,6 +65,19 @@ class Judge:
         # NaN stands for "nothing to compare" throughout; comparisons with it are False.
         with np.errstate(all="ignore"):
             return [self._finding(case) for case in self._judge(record)]
+
+    def observe_probe(self, probe: ProbeRecord) -> None:
+        """Takes in a look inside a train step, for rules to find as ``Window.probe``.
+
+        Raises:
+            ValueError: ``probe.layers`` has another number of rows than the structure has layers.
+        """
+        if len(probe.layers) != len(self._structure.layers):
+            raise ValueError(
+                f"`probe.layers` (={len(probe.layers)} rows) must have one row for each of the "
+                f"{len(self._structure.layers)} layers."
+            )
+        self._window.probe = probe
 
     def _judge(self, record: StepRecord) -> list[Case]:
         broken = nonfinite.detect(self._window, record)

@@ -12,7 +12,7 @@ import numpy as np
 from tb_gradplugin.health.progress import LossTrend
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
-from tb_gradplugin.records import StepRecord
+from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import JUDGED_ROLES, ModelStructure
 
 _NORM, _ZERO, _NAN, _INF, _WEIGHT, _UPDATE = (
@@ -48,6 +48,7 @@ class Window:
         alive: bool [L], had a gradient other than zero at some point.
         first_norm, peak_norm: float [L], the first norm that was not zero, and the largest.
         peak_influence: float [L], largest log10 (S / |loss|) so far.
+        probe: the latest look inside a train step, or None; its rows are ``structure.layers``.
     """
 
     def __init__(self, structure: ModelStructure, thresholds: Thresholds):
@@ -78,6 +79,7 @@ class Window:
         self.first_norm = np.full(n, np.nan)
         self.peak_norm = np.full(n, np.nan)
         self.peak_influence = np.full(n, -np.inf)
+        self.probe: ProbeRecord | None = None
         self._ring = np.full((thresholds.window_points, n), np.nan)
         self._top = np.full(thresholds.window_points, np.nan)
         self._ratios = np.full((thresholds.window_points, n), np.nan)
