@@ -101,7 +101,7 @@ def unsupported() -> str | None:
     if backend == "tensorflow":
         return None
     return (
-        f"GradientMonitor supports the Keras backend 'tensorflow'; this process runs {backend!r}. "
+        f"Only the Keras backend 'tensorflow' is supported; this process runs {backend!r}. "
         "Set the environment variable KERAS_BACKEND=tensorflow before importing keras."
     )
 
