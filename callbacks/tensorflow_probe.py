@@ -155,7 +155,7 @@ class Probe:
 
     def _note_norm(self, layer: Any, notes: _Notes, gradient: Tensor) -> None:
         if notes.reached():
-            notes.norms.setdefault(id(layer), []).append(_norm(tf.reshape(gradient, [-1])))
+            notes.norms.setdefault(id(layer), []).append(_norm_of_all(_matrix(gradient)))
 
     # Through time.
 
@@ -217,7 +217,7 @@ class Probe:
     def _note_times(self, layer: Any, notes: _Notes, mask: Tensor | None, gradient: Tensor) -> None:
         if not notes.reached():
             return
-        norms = _norm(gradient, axis=(0, 2))
+        norms = _norm_at_each_step(tf.cast(gradient, tf.float32))
         if mask is not None:
             seen = tf.reduce_any(tf.cast(mask, tf.bool), axis=0)
             norms = tf.where(seen, norms, HIDDEN)
@@ -237,7 +237,7 @@ class Probe:
         first = next(t for t in keras.tree.flatten(x) if t is not None)
         batch = [number, tf.cast(tf.shape(first)[0], tf.float32)]
         values = tf.concat([tf.stack(batch), _moments(x), _moments(y)], 0)
-        table = tf.stack([self._row(layer, notes) for layer in self._layers])
+        table = self._columns(notes)
         times = [self._time_row(notes, self._layers[i]) for i in self._recurrent]
         kernels = [notes.kernels.get(id(self._layers[i])) for i in self._recurrent]
         if self._batch is None:  # a function may be traced again: each is made once
@@ -253,20 +253,19 @@ class Probe:
             if variable is not None and kernel is not None:
                 variable.assign(tf.cast(kernel, tf.float32))
 
-    def _row(self, layer: Any, notes: _Notes) -> Tensor:
-        """Columns of a layer, and how often it was called and a gradient came."""
-        outputs, norms = notes.outputs.get(id(layer), []), notes.norms.get(id(layer), [])
-        low, high = _flat_beyond(layer) or (0.0, 0.0)
-        calls = tf.stack([_output_row(_matrix(t), low, high) for t in outputs] or [tf.zeros([7])])
-        means = calls[:, 0]
-        columns = tf.reduce_mean(calls, axis=0)
-        # Deviation over all calls: within each, and of their means.
-        spread = tf.reduce_mean(calls[:, 1] ** 2 + (means - columns[0]) ** 2)
-        deviation = calls[0, 1] if len(outputs) < 2 else tf.sqrt(spread)
-        first = [columns[0], deviation, tf.reduce_max(calls[:, 2])]
-        norm = norms[0] if len(norms) == 1 else _norm(tf.stack(norms or [0.0]))
-        counts = [float(len(outputs)), float(len(norms))]
-        return tf.concat([tf.stack(first), columns[3:], tf.stack([norm, *counts])], 0)
+    def _columns(self, notes: _Notes) -> Tensor:
+        """Columns of each layer, and how often it was called and a gradient came."""
+        outputs = [notes.outputs.get(id(layer), []) for layer in self._layers]
+        norms = [notes.norms.get(id(layer), []) for layer in self._layers]
+        bounds = [_flat_beyond(layer) or (0.0, 0.0) for layer in self._layers]
+        rows = [
+            _of_calls([_output_row(_matrix(t), *flat) for t in found])
+            for found, flat in zip(outputs, bounds, strict=True)
+        ]
+        norm = [_of_gradients(found) for found in norms]
+        counts = np.array([[len(o), len(n)] for o, n in zip(outputs, norms, strict=True)])
+        columns = [tf.stack(rows), tf.stack(norm)[:, None], tf.constant(counts, tf.float32)]
+        return tf.concat(columns, 1)
 
     def _time_row(self, notes: _Notes, layer: Any) -> Tensor:
         """Length and norms; a length of 0 where the layer was not looked at.
@@ -383,21 +382,55 @@ def _flat_beyond(layer: Any) -> tuple[float, float] | None:
     return FLAT_BEYOND.get(activation_name(layer) or "")
 
 
+def _of_calls(rows: list[Tensor]) -> Tensor:
+    """One row for all calls of a layer: the largest element, and means, each call counting alike.
+
+    The deviation is that of all calls together: within each, and of their means.
+    """
+    if len(rows) < 2:
+        return rows[0] if rows else tf.zeros([7])
+    calls = tf.stack(rows)
+    average = tf.reduce_mean(calls, axis=0)
+    spread = tf.reduce_mean(calls[:, 1] ** 2 + (calls[:, 0] - average[0]) ** 2)
+    first = tf.stack([average[0], tf.sqrt(spread), tf.reduce_max(calls[:, 2])])
+    return tf.concat([first, average[3:]], 0)
+
+
+def _of_gradients(norms: list[Tensor]) -> Tensor:
+    """Root of the sum of squares: the norm of all of a layer's gradients together."""
+    if len(norms) < 2:
+        return norms[0] if norms else tf.constant(0.0)
+    return _norm_of_all(tf.stack(norms)[None])
+
+
 def _matrix(tensor: Tensor) -> Tensor:
     """float32 [everything else, units]."""
-    units = tf.shape(tensor)[-1] if tensor.shape.rank else 1
-    return tf.reshape(tf.cast(tensor, tf.float32), [-1, units])
+    tensor = tensor if tensor.dtype == tf.float32 else tf.cast(tensor, tf.float32)
+    if tensor.shape.rank == 2:
+        return tensor
+    units = tensor.shape[-1] if tensor.shape.rank else 1
+    return tf.reshape(tensor, [-1, tf.shape(tensor)[-1] if units is None else units])
 
 
 def _norm(tensor: Tensor, axis: Any = None) -> Tensor:
     """L2 norm that neither over- nor underflows; ``LARGEST`` where an element is NaN or Inf."""
-    tensor = tf.cast(tensor, tf.float32)
     finite = tf.math.is_finite(tensor)
     size = tf.where(finite, tf.abs(tensor), 0.0)
     largest = tf.reduce_max(size, axis, keepdims=True)
     size /= tf.where(largest > 0.0, largest, 1.0)
     norm = tf.sqrt(tf.reduce_sum(size * size, axis)) * tf.squeeze(largest, axis)
     return tf.where(tf.reduce_all(finite, axis), tf.minimum(norm, LARGEST), LARGEST)
+
+
+@_once(tf.TensorSpec([None, None], tf.float32))
+def _norm_of_all(gradient: Tensor) -> Tensor:
+    return _norm(gradient)
+
+
+@_once(tf.TensorSpec([None, None, None], tf.float32))
+def _norm_at_each_step(gradient: Tensor) -> Tensor:
+    """float32 [T] from [samples, T, units]."""
+    return _norm(gradient, axis=(0, 2))
 
 
 @_once(tf.TensorSpec([None, None], tf.float32), *[tf.TensorSpec([], tf.float32)] * 2)
