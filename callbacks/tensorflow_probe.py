@@ -37,6 +37,9 @@ LARGEST = float(np.finfo(np.float32).max)
 """Stands for Inf on the device, where ``tf.debugging.enable_check_numerics`` refuses it."""
 HIDDEN = -1.0
 """Stands for the norm at a time step that is masked in every sample."""
+REARRANGED = ("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv")
+"""Operations that TensorFlow's graph optimizer adds or multiplies up in another order, and so rounds
+otherwise, if nothing but the next of them uses what they give: x + layer_norm(x), for one."""
 MAX_UNITS = 512
 """Larger recurrent kernels are not kept for their eigenvalues, which take seconds."""
 
@@ -70,7 +73,8 @@ class Probe:
     Args:
         model: about to be trained.
         exact: whether the step has to compute bit for bit what it would without a probe. Then
-            recurrent layers that run as one fused kernel are not looked at through time.
+            recurrent layers that run as one fused kernel are not looked at through time, and
+            outputs that come from one of ``REARRANGED`` have no statistics, only a gradient.
     """
 
     def __init__(self, model: Any, *, exact: bool):
@@ -136,7 +140,8 @@ class Probe:
         if index is None:
             return out
         output = flat[index]
-        notes.outputs.setdefault(id(layer), []).append(output)
+        if not (self._exact and _op_type(output) in REARRANGED):
+            notes.outputs.setdefault(id(layer), []).append(output)
         note = functools.partial(self._guard, self._note_norm, layer, notes)
         # A layer that returns what it was given: the sum of the gradients that meet there would
         # be added up in another order.
@@ -286,8 +291,9 @@ class Probe:
         table[table >= LARGEST] = np.inf
         called, arrived = table[:, -2] > 0, table[:, -1] > 0
         layers = table[:, : len(PROBE_COLUMNS)]
-        layers[~called] = np.nan
-        layers[~arrived, PROBE_COLUMNS.index("gradient_norm")] = np.nan
+        gradient = PROBE_COLUMNS.index("gradient_norm")
+        layers[~called, :gradient] = np.nan
+        layers[~arrived, gradient] = np.nan
         flat = np.array([_flat_beyond(layer) is not None for layer in self._layers], bool)
         layers[~flat, PROBE_COLUMNS.index("saturated_share")] = np.nan
         through_time, kernels = {}, {}
