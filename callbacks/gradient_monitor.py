@@ -320,6 +320,8 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def _take_probe(self, captured: Captured, judge: Judge) -> None:
         """Hands on what was seen inside the step; a fault costs the probes, nothing else."""
+        if not self._probes.on:
+            return
         capture = self._capture
         assert capture is not None
         assert self._fitted is not None

@@ -90,24 +90,25 @@ class ProbeSchedule:
             raise ValueError(f"`probe_freq` (={probe_freq!r}) {allowed}.")
         if isinstance(probe_freq, int) and probe_freq < 1:
             raise ValueError(f"`probe_freq` (={probe_freq!r}) {allowed}.")
-        self._on = probe_freq is not None
+        self.on = probe_freq is not None
+        """Whether there are any probes, or may be."""
         self._every = Schedule(probe_freq) if isinstance(probe_freq, int) else None
         self._asked = 0
         self._first = self._wanted = False
 
     def begin(self, step: int) -> None:
         """A new model, whose first train step is ``step``."""
-        self._asked, self._first, self._wanted = 0, self._on, False
+        self._asked, self._first, self._wanted = 0, self.on, False
         if self._every is not None:
             self._every.begin(step)
 
     def ask(self) -> None:
         """A finding opened: the next step is to be looked into."""
-        self._wanted = self._on and self._asked < MAX_ASKED_PROBES
+        self._wanted = self.on and self._asked < MAX_ASKED_PROBES
 
     def stop(self) -> None:
         """No further probes."""
-        self._on, self._every, self._first, self._wanted = False, None, False, False
+        self.on, self._every, self._first, self._wanted = False, None, False, False
 
     def due(self, step: int, *, logged: bool) -> bool:
         """Whether to look into ``step``, which is ``logged`` anyway or not."""

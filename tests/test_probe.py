@@ -147,13 +147,19 @@ class Subclassed(keras.Model):
         self.body = layers.Dense(6, activation="relu")
         self.unused = layers.Dense(3)
 
+    def build(self, shape):
+        self.body.build(shape)
+        self.head.build((None, 6))
+        self.unused.build(shape)
+        self.built = True
+
     def call(self, x):
         return self.head(self.body(x))
 
 
 def subclassed():
     model = Subclassed()
-    model(np.zeros([1, 8], np.float32))
+    model.build((None, 8))
     return model
 
 
