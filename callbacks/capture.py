@@ -10,6 +10,28 @@ import numpy as np
 
 
 @dataclasses.dataclass
+class CapturedProbe:
+    """What a probe of the step saw, on the host; gradients still times the loss scale.
+
+    Attributes:
+        layers: the layers that were looked at.
+        table: float32 [layers, PROBE_COLUMNS], a row of NaN for a layer that was not called.
+        samples: number of samples in the batch.
+        inputs, targets: float64 [3], see ``records.ProbeRecord``.
+        through_time: index into ``layers`` -> float32 [T], see ``records.ProbeRecord``.
+        recurrent_kernels: index into ``layers`` -> square recurrent kernel before the update.
+    """
+
+    layers: list[keras.layers.Layer]
+    table: np.ndarray
+    samples: int
+    inputs: np.ndarray
+    targets: np.ndarray
+    through_time: dict[int, np.ndarray]
+    recurrent_kernels: dict[int, np.ndarray]
+
+
+@dataclasses.dataclass
 class Captured:
     """Raw results of one instrumented train step, on the host.
 
@@ -25,6 +47,7 @@ class Captured:
         labels: label moments for ``baseline.BaselineLoss``, or None.
         counts: float32 [variables, DEVICE_BINS] or None.
         linear: float32 [variables, buckets, 3] or None.
+        probe: what was seen inside the step, or None.
     """
 
     step: int
@@ -37,6 +60,7 @@ class Captured:
     labels: np.ndarray | None
     counts: np.ndarray | None
     linear: np.ndarray | None
+    probe: CapturedProbe | None = None
 
 
 class Capture(Protocol):
@@ -44,16 +68,19 @@ class Capture(Protocol):
 
     failure: BaseException | None
     """What went wrong inside the capture; nothing is captured any more."""
+    probe_failure: BaseException | None
+    """What went wrong inside the probe; nothing is probed any more."""
 
     @property
     def call_order(self) -> list[keras.layers.Layer]:
         """Layers in the order of their first call in an instrumented step."""
         ...
 
-    def arm(self, step: int, *, log2: bool, linear: bool) -> None:
+    def arm(self, step: int, *, log2: bool, linear: bool, probe: bool = False) -> None:
         """Has the next train step, and only that one, captured as ``step``.
 
-        ``log2`` and ``linear`` say whether to make the two kinds of histogram as well.
+        ``log2`` and ``linear`` say whether to make the two kinds of histogram as well, ``probe``
+        whether to look at outputs of layers and the gradients that reach them.
         """
         ...
 
@@ -76,7 +103,7 @@ def unsupported() -> str | None:
     if backend == "tensorflow":
         return None
     return (
-        f"GradientMonitor supports the Keras backend 'tensorflow'; this process runs {backend!r}. "
+        f"Only the Keras backend 'tensorflow' is supported; this process runs {backend!r}. "
         "Set the environment variable KERAS_BACKEND=tensorflow before importing keras."
     )
 
@@ -87,6 +114,7 @@ def create_capture(
     *,
     updates: bool,
     histograms: bool,
+    exact_probe: bool = True,
 ) -> Capture:
     """The capture for ``model`` under the backend in use.
 
@@ -95,6 +123,7 @@ def create_capture(
         optimizers: further optimizers whose gradients count, besides the model's attributes.
         updates: whether to record norms of weights and updates.
         histograms: whether histograms will be asked for.
+        exact_probe: whether a probed step must compute bit for bit what it would otherwise.
 
     Raises:
         NotImplementedError: the backend or the way of training is not supported; says which.
@@ -104,7 +133,9 @@ def create_capture(
         raise NotImplementedError(reason)
     from .tensorflow_capture import TensorFlowCapture
 
-    return TensorFlowCapture(model, optimizers, updates=updates, histograms=histograms)
+    return TensorFlowCapture(
+        model, optimizers, updates=updates, histograms=histograms, exact_probe=exact_probe
+    )
 
 
 def find_optimizers(

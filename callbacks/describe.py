@@ -26,8 +26,7 @@ def describe(
         variables: trainable variables, as the optimizer received them.
         call_order: layers in the order of their first call; others follow in attribute order.
     """
-    order = {id(layer): i for i, layer in enumerate(call_order)}
-    found = sorted(_walk(model), key=lambda item: order.get(id(item[1]), len(order)))
+    found = layers_in_order(model, call_order)
     row_ids = {id(v) for v in variables}
     layers: list[Layer] = []
     home: dict[int, tuple[int, str, Any]] = {}  # variable -> layer index, name, layer
@@ -54,6 +53,14 @@ def describe(
         loss=_loss_name(getattr(model, "loss", None)),
         backend=keras.backend.backend(),
     )
+
+
+def layers_in_order(
+    model: keras.Model, call_order: list[keras.layers.Layer]
+) -> list[tuple[str, keras.layers.Layer]]:
+    """(path, layer) for each layer that ``describe`` lists first, in its order."""
+    order = {id(layer): i for i, layer in enumerate(call_order)}
+    return sorted(_walk(model), key=lambda item: order.get(id(item[1]), len(order)))
 
 
 def _unique(path: str, used: dict[str, int]) -> str:
@@ -104,7 +111,7 @@ def _layer(path: str, layer: Any, row_ids: set[int]) -> Layer:
     return Layer(
         path=path,
         type=type(layer).__name__,
-        activation=_activation(layer),
+        activation=activation_name(layer),
         initializer=_initializer(layer),
         trainable=bool(layer.trainable) if not own else trained,
         parameters=sum(_size(v.shape) for v in own if "seed" not in v.name),
@@ -118,7 +125,8 @@ def _size(shape: Any) -> int:
     return size
 
 
-def _activation(layer: Any) -> str | None:
+def activation_name(layer: Any) -> str | None:
+    """Name of the activation function, None for none or a linear one."""
     name = type(layer).__name__
     if name in _SEPARATE_LAYERS:
         return name.lower()

@@ -6,31 +6,26 @@ import dataclasses
 import functools
 import os
 import sys
-import time
 import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
-import numpy as np
 
-from tb_gradplugin import bins
 from tb_gradplugin.health.judge import Judge
 from tb_gradplugin.health.report import Finding, HealthReport, RunHealth
 from tb_gradplugin.health.thresholds import Thresholds
-from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
 from tb_gradplugin.records import StepRecord
-from tb_gradplugin.remedies import StandardisedOptimizer
 from tb_gradplugin.structure import ModelStructure
 
 from .baseline import BaselineLoss
 from .capture import Capture, Captured, create_capture, unsupported
 from .describe import describe
+from .recording import learning_rate, probe_record, step_record
 from .run_writer import RunWriter
-from .schedule import Schedule
+from .schedule import ProbeSchedule, Schedule
 
-_SCALED = [STATISTICS_COLUMNS.index(c) for c in ("norm", "mean", "std", "min", "max")]
 NOTHING_SEEN = (
     "GradientMonitor saw no gradients: no optimizer that it knows was called in the train step. "
     "Name the optimizer in `optimizers=`; if the train step, or what it calls, is decorated with "
@@ -84,6 +79,11 @@ class GradientMonitor(keras.callbacks.Callback):
         thresholds: numbers the rules compare with.
         optimizers: further optimizers whose gradients count, beside those that are attributes of
             the model.
+        probe_freq: which steps are looked into as well: statistics of every layer's output, the
+            gradient with respect to it, gradients through time of recurrent layers. ``"auto"``:
+            the first logged step of a model and the next one after a finding opens, at most
+            eight; an int N: these and every N-th train step (logged also if not due otherwise);
+            None: no step. The first probe costs one more trace of the train step.
 
     Raises:
         TypeError, ValueError: an argument is wrong; names it, its value and what is allowed.
@@ -102,6 +102,7 @@ class GradientMonitor(keras.callbacks.Callback):
         updates: bool = True,
         thresholds: Thresholds | None = None,
         optimizers: tuple[keras.optimizers.Optimizer, ...] | list[keras.optimizers.Optimizer] = (),
+        probe_freq: str | int | None = "auto",
     ):
         super().__init__()
         reason = unsupported()
@@ -109,6 +110,7 @@ class GradientMonitor(keras.callbacks.Callback):
             raise NotImplementedError(reason)
         self._log_dir = _checked_log_dir(log_dir)
         self._schedule = Schedule(update_freq)
+        self._probes = ProbeSchedule(probe_freq)
         self._on_unhealthy = _checked_on_unhealthy(on_unhealthy)
         self._histograms = _checked_bool("histograms", histograms)
         self._updates = _checked_bool("updates", updates)
@@ -182,6 +184,7 @@ class GradientMonitor(keras.callbacks.Callback):
             self._step = done
             self._judge = None
             self._earlier = RunHealth()
+            self._probes.begin(done + 1)
         else:
             self._step = max(self._step, done)
         self._baseline = BaselineLoss(model.loss)
@@ -203,7 +206,9 @@ class GradientMonitor(keras.callbacks.Callback):
             last = min(last, steps)
         step = self._epoch_start + last
         self._collect()
-        if self._schedule.due(step):
+        logged = self._schedule.due(step)
+        probe = self._probes.due(step, logged=logged)
+        if logged or probe:
             self._schedule.logged(step)
             self._points += 1
             log2 = self._histograms and self._log2_points.due(self._points)
@@ -212,8 +217,10 @@ class GradientMonitor(keras.callbacks.Callback):
             # For the epoch's standard histograms the last logged step of the epoch will do.
             ends = not steps or self._schedule.next_step > self._epoch_start + steps
             linear = self._histograms and ends and self._stock_epochs.due(self._epochs + 1)
-            capture.arm(step, log2=log2, linear=linear)
+            capture.arm(step, log2=log2, linear=linear, probe=probe)
             self._armed = step
+            if probe:
+                self._probes.probed(step)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Keras's hook: counts the step as done; at an epoch's end one may begin and find no data.
@@ -231,7 +238,7 @@ class GradientMonitor(keras.callbacks.Callback):
             # It began, found the data at an end and never ran: it is still to come.
             self._schedule.begin(self._step + 1)
         self._collect()
-        self._writer.write_epoch(self._step, logs or {}, self._learning_rate())
+        self._writer.write_epoch(self._step, logs or {}, learning_rate(self._fitted))
         self._epochs += 1
         self._write_stock_histograms()
 
@@ -274,7 +281,10 @@ class GradientMonitor(keras.callbacks.Callback):
         self._describe(captured)
         judge = self._judge
         assert judge is not None
+        self._take_probe(captured, judge)
         opened = judge.observe(record)
+        if opened:
+            self._probes.ask()
         self._writer.write_step(record, self._health())
         if captured.linear is not None:
             self._with_linear = captured
@@ -307,35 +317,31 @@ class GradientMonitor(keras.callbacks.Callback):
         )
 
     def _record(self, captured: Captured) -> StepRecord:
-        statistics = captured.statistics.copy()
-        statistics[:, _SCALED] /= captured.scale[:, None]
-        column = dict(zip(STATISTICS_COLUMNS, statistics.T, strict=True))
-        nonfinite = np.nansum(column["nan_count"]) + np.nansum(column["inf_count"])
-        scaled = bool(np.any(captured.scale != 1.0))
-        skipped = scaled and nonfinite > 0 and not np.any(column["update_norm"] > 0)
-        training = {
-            "loss": captured.loss,
-            "data_loss": captured.data_loss,
-            "baseline_loss": self._baseline.update(captured.labels),
-            "learning_rate": captured.learning_rate,
-            "loss_scale": float(captured.scale.max()),
-            "clip_ratio": _clip_ratio(self._fitted, column["norm"]),
-            "skipped": float(skipped),
-        }
-        histograms = None
-        if captured.counts is not None:
-            histograms = bins.fold(captured.counts, captured.scale)
-        return StepRecord(
-            step=captured.step,
-            wall_time=time.time(),
-            statistics=statistics,
-            training=np.array([training[name] for name in TRAINING_COLUMNS]),
-            histograms=histograms,
-        )
+        return step_record(captured, self._fitted, self._baseline)
 
-    def _learning_rate(self) -> float:
-        rate = getattr(getattr(self._fitted, "optimizer", None), "learning_rate", None)
-        return float("nan") if rate is None else float(rate)
+    def _take_probe(self, captured: Captured, judge: Judge) -> None:
+        """Hands on what was seen inside the step; a fault costs the probes, nothing else."""
+        if not self._probes.on:
+            return
+        capture = self._capture
+        assert capture is not None
+        assert self._fitted is not None
+        assert self._structure is not None
+        try:
+            if capture.probe_failure is not None:
+                raise capture.probe_failure
+            probe = probe_record(
+                captured, self._fitted, capture.call_order, len(self._structure.layers)
+            )
+            if probe is not None:
+                judge.observe_probe(probe)
+                self._writer.write_probe(probe)
+        except Exception as error:
+            self._probes.stop()
+            self._warn(
+                "GradientMonitor probes no further steps; training and all else go on. "
+                f"{type(error).__name__}: {error}"
+            )
 
     def _write_stock_histograms(self) -> None:
         if self._with_linear is None or self._structure is None or self._capture is None:
@@ -412,26 +418,6 @@ def _claimed_by_another(model: keras.Model, monitor: GradientMonitor, params: An
         return True
     _claims[model] = (params, id(monitor))
     return False
-
-
-def _clip_ratio(model: Any, norms: np.ndarray) -> float:
-    """Global gradient norm after clipping over before; NaN where norms alone cannot tell."""
-    optimizer: Any = getattr(model, "optimizer", None)
-    while hasattr(optimizer, "inner_optimizer"):
-        if isinstance(optimizer, StandardisedOptimizer):
-            return float("nan")  # what is clipped is another gradient
-        optimizer = optimizer.inner_optimizer
-    norms = norms[np.isfinite(norms)].astype(np.float64)
-    total = float(np.sqrt(np.sum(norms**2)))
-    if getattr(optimizer, "clipvalue", None):
-        return float("nan")
-    limit = getattr(optimizer, "global_clipnorm", None)
-    if limit and total > 0:
-        return min(1.0, limit / total)
-    limit = getattr(optimizer, "clipnorm", None)
-    if limit and total > 0:
-        return float(np.sqrt(np.sum(np.minimum(norms, limit) ** 2))) / total
-    return 1.0
 
 
 def _checked_log_dir(log_dir: Any) -> str:

@@ -17,7 +17,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tb_gradplugin import summaries
 from tb_gradplugin.event_files import EventFileWriter
 from tb_gradplugin.health.report import RunHealth
-from tb_gradplugin.records import StepRecord
+from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import ModelStructure
 
 
@@ -58,6 +58,10 @@ class RunWriter:
             return event
 
         self._write(make)
+
+    def write_probe(self, probe: ProbeRecord) -> None:
+        """What was seen inside one step."""
+        self._write(lambda: summaries.probe_event(probe))
 
     def write_epoch(self, step: int, logs: dict[str, Any], learning_rate: float) -> None:
         """Keras's epoch logs as standard scalars."""

@@ -6,6 +6,9 @@ AUTO_DENSE_STEPS = 20
 """Every step is logged up to here: initialisation faults show at once."""
 AUTO_MAX_INTERVAL = 100
 
+MAX_ASKED_PROBES = 8
+"""Probes of a run that need no asking for: the first, and those after findings."""
+
 
 class Schedule:
     """Logged steps for an ``update_freq``.
@@ -65,3 +68,56 @@ class Schedule:
             self._next = step + min(max(step // AUTO_DENSE_STEPS, 1), self._max_interval)
         else:
             self._next = 2**63
+
+
+class ProbeSchedule:
+    """Which train steps are looked into, for a ``probe_freq``.
+
+    ``"auto"``: the first logged step and the next step after a finding opens, at most
+    ``MAX_ASKED_PROBES``.  An int N: these and steps 1, 1 + N, 1 + 2 N, …  None: no step.
+
+    Raises:
+        TypeError: ``probe_freq`` is neither a str, an int nor None.
+        ValueError: it is another word or smaller than 1.
+    """
+
+    def __init__(self, probe_freq: str | int | None = "auto"):
+        allowed = 'must be "auto", an int >= 1 (also every N-th step) or None (never)'
+        kinds = (str, int, type(None))
+        if isinstance(probe_freq, bool) or not isinstance(probe_freq, kinds):
+            raise TypeError(f"`probe_freq` (={probe_freq!r}) {allowed}.")
+        if isinstance(probe_freq, str) and probe_freq != "auto":
+            raise ValueError(f"`probe_freq` (={probe_freq!r}) {allowed}.")
+        if isinstance(probe_freq, int) and probe_freq < 1:
+            raise ValueError(f"`probe_freq` (={probe_freq!r}) {allowed}.")
+        self.on = probe_freq is not None
+        """Whether there are any probes, or may be."""
+        self._every = Schedule(probe_freq) if isinstance(probe_freq, int) else None
+        self._asked = 0
+        self._first = self._wanted = False
+
+    def begin(self, step: int) -> None:
+        """A new model, whose first train step is ``step``."""
+        self._asked, self._first, self._wanted = 0, self.on, False
+        if self._every is not None:
+            self._every.begin(step)
+
+    def ask(self) -> None:
+        """A finding opened: the next step is to be looked into."""
+        self._wanted = self.on and self._asked < MAX_ASKED_PROBES
+
+    def stop(self) -> None:
+        """No further probes."""
+        self.on, self._every, self._first, self._wanted = False, None, False, False
+
+    def due(self, step: int, *, logged: bool) -> bool:
+        """Whether to look into ``step``, which is ``logged`` anyway or not."""
+        every = self._every is not None and self._every.due(step)
+        return self._wanted or every or (self._first and logged)
+
+    def probed(self, step: int) -> None:
+        """Notes that ``step`` is looked into."""
+        self._asked += self._wanted or self._first
+        self._first = self._wanted = False
+        if self._every is not None and self._every.due(step):
+            self._every.logged(step)

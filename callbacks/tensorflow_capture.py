@@ -23,7 +23,7 @@ from tb_gradplugin import bins
 
 from . import tensorflow_statistics as stats
 from .baseline import label_moments
-from .capture import Captured, find_optimizers
+from .capture import Captured, CapturedProbe, find_optimizers
 
 SINGLE_DEVICE = ("_DefaultDistributionStrategy", "OneDeviceStrategy")
 """Strategies of ``tf.distribute`` whose variables are plain ones."""
@@ -61,6 +61,7 @@ class TensorFlowCapture:
         *,
         updates: bool,
         histograms: bool,
+        exact_probe: bool = True,
     ):
         strategy = type(model.distribute_strategy).__name__
         if strategy not in SINGLE_DEVICE:
@@ -74,6 +75,10 @@ class TensorFlowCapture:
         self._ordered = False
         self._plain: Callable[..., Any] | None = None
         self._instrumented: Callable[..., Any] | None = None
+        self._exact_probe = exact_probe
+        self._probe: Any = None  # a tensorflow_probe.Probe, from the first one asked for
+        self._probing: Callable[..., Any] | None = None  # the instrumented step with a probe
+        self.probe_failure: BaseException | None = None
         self._slots: list[_Slot] = []
         # Flat: how often the loss was noted, the loss, that without regularisation, label moments.
         self._losses: tf.Variable | None = None
@@ -83,21 +88,24 @@ class TensorFlowCapture:
         self._graph: Any = None
         self._calls = 0
         self._inside = False
-        self._pending: tuple[int, bool, bool, Any] | None = None
+        self._pending: tuple[int, bool, bool, bool, Any] | None = None
 
     @property
     def call_order(self) -> list[keras.layers.Layer]:
         """Layers in the order of their first call in an instrumented step."""
         return list(self._order.values())
 
-    def arm(self, step: int, *, log2: bool, linear: bool) -> None:
+    def arm(self, step: int, *, log2: bool, linear: bool, probe: bool = False) -> None:
         """Has the next train step captured as ``step``."""
         model = self._model
         self.disarm()
         plain = model.train_function
         if self._instrumented is None or self._plain is not plain:
             self._build(plain)
-        instrumented = self._instrumented
+        probe = probe and self.probe_failure is None
+        if probe and self._probing is None:
+            self._build_probing(plain)
+        instrumented = self._probing if probe else self._instrumented
         assert instrumented is not None
         assert self._want is not None
         if self._wanted != (log2, linear):
@@ -116,9 +124,12 @@ class TensorFlowCapture:
                     raise
                 # The instrumented step does not compile or fit here; the user's own may. The
                 # batch that it took is lost.
-                self.failure = error
+                if probe:
+                    self.probe_failure = error
+                else:
+                    self.failure = error
                 return plain(iterator)
-            self._pending = (step, log2, linear, out)
+            self._pending = (step, log2, linear, probe, out)
             return out
 
         one_shot.plain = plain  # type: ignore[attr-defined]
@@ -131,10 +142,22 @@ class TensorFlowCapture:
             _set(self._model, armed.plain)
 
     def _build(self, plain: Callable[..., Any] | None) -> None:
-        model = self._model
         self._slots, self._losses, self._noted = [], None, 0.0
         # Not an integer or bool: those live on the host and break XLA clusters on a GPU.
         self._want, self._wanted = _own_variable([2]), (False, False)
+        self._instrumented = self._twin(plain, None)
+        self._probing = None
+        self._plain = plain
+
+    def _build_probing(self, plain: Callable[..., Any] | None) -> None:
+        from .tensorflow_probe import Probe
+
+        self._probe = Probe(self._model, exact=self._exact_probe)
+        self._probing = self._twin(plain, self._probe)
+
+    def _twin(self, plain: Callable[..., Any] | None, probe: Any) -> Callable[..., Any]:
+        """The train function once more, instrumented when it is traced."""
+        model = self._model
         original = model.train_step
 
         def train_step(data: Any) -> Any:
@@ -146,6 +169,8 @@ class TensorFlowCapture:
                     self._order.clear()
                     for layer in model._flatten_layers(include_self=False, recursive=True):
                         stack.enter_context(_replaced(layer, "call", self._watch_call(layer)))
+                if probe is not None:
+                    stack.enter_context(probe.watching(data))
                 out = original(data)
                 self._ordered = True
                 return out
@@ -154,10 +179,10 @@ class TensorFlowCapture:
             try:
                 model.train_function = None
                 model.make_train_function(force=True)
-                self._instrumented = model.train_function
+                twin: Any = model.train_function
+                return twin
             finally:
                 model.train_function = plain
-        self._plain = plain
 
     def _watch_loss(self, model: Any) -> Callable[..., Any]:
         original = model.compute_loss
@@ -303,7 +328,7 @@ class TensorFlowCapture:
         """Results of the last captured step, once; None if no optimizer ran in it."""
         if self._pending is None:
             return None
-        (step, log2, linear, logs), self._pending = self._pending, None
+        (step, log2, linear, probe, logs), self._pending = self._pending, None
         slots, read = self._slots, [_read(s.results) for s in self._slots]
         reached = [r[0] != s.calls for r, s in zip(read, slots, strict=True)]
         if self.failure is not None or not any(reached):
@@ -338,7 +363,17 @@ class TensorFlowCapture:
             labels=labels,
             counts=np.concatenate([_read(s.counts) for s in slots]) if log2 else None,
             linear=np.concatenate([_read(s.linear) for s in slots]) if linear else None,
+            probe=self._collect_probe() if probe else None,
         )
+
+    def _collect_probe(self) -> CapturedProbe | None:
+        found = None
+        try:
+            found = self._probe.collect()
+            self.probe_failure = self._probe.failure
+        except Exception as error:
+            self.probe_failure = error
+        return found
 
     def _statistics(self, slot: _Slot, results: np.ndarray, reached: bool) -> np.ndarray:
         table = results[3:].reshape(-1, stats.COLUMNS)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tb_gradplugin import bins, metadata, summaries
 from tb_gradplugin.health.report import RunHealth
+from tb_gradplugin.records import ProbeRecord
 from tb_gradplugin.sources import HISTOGRAM_POINTS, STATISTICS_POINTS, Point, Source, note
 from tb_gradplugin.structure import ModelStructure
 
@@ -177,6 +178,18 @@ def read_training(source: Source) -> Rows:
         np.array([wall_time for wall_time, _ in found.values()], np.float64),
         np.array([row for _, row in found.values()]).reshape(-1, len(metadata.TRAINING_COLUMNS)),
     )
+
+
+def read_probes(source: Source, models: Models) -> list[ProbeRecord]:
+    """Looks inside single train steps, by step; rows are the layers of ``models.at(step)``."""
+    out = []
+    for p in source.read(metadata.PROBE_TAG):
+        layers = len(models.at(p.step).layers) if models.structures else 0
+        try:
+            out.append(summaries.decode_probe(p.numpy, p.step, p.wall_time, layers))
+        except summaries.DataError as e:
+            note(source.problems, f"{metadata.PROBE_TAG} {e}")
+    return out
 
 
 @dataclasses.dataclass(frozen=True)

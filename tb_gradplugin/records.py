@@ -12,6 +12,9 @@ _STAT = {name: i for i, name in enumerate(metadata.STATISTICS_COLUMNS)}
 _PROBE = {name: i for i, name in enumerate(metadata.PROBE_COLUMNS)}
 _TRAIN = {name: i for i, name in enumerate(metadata.TRAINING_COLUMNS)}
 
+TIME_POINTS = 256
+"""Time steps of a longer sequence that a probe keeps, evenly spaced from the first to the last."""
+
 
 @dataclasses.dataclass(frozen=True)
 class StepRecord:
@@ -53,8 +56,10 @@ class ProbeRecord:
         inputs, targets: float64 [3], mean, standard deviation and largest |element| of the batch's
             inputs (all of them together) and targets; NaN where there are none or they are no
             numbers.
-        through_time: index of a recurrent layer -> float32 [T], L2 norm of the total gradient
-            dL/dh_t with respect to its state h_t after each time step, first step first.
+        through_time: index of a recurrent layer -> float32 [T], L2 norm over the batch of the
+            total gradient dL/dh_t with respect to its state h_t after each time step, in the order
+            in which the layer takes the steps. NaN: masked in every sample, or not among the
+            ``kept_time_steps`` of a sequence longer than ``TIME_POINTS``.
         spectral_radius: index of a recurrent layer -> largest |eigenvalue| of its recurrent kernel,
             where that is a square matrix (``SimpleRNN``).
     """
@@ -71,3 +76,11 @@ class ProbeRecord:
     def column(self, name: str) -> np.ndarray:
         """Column ``name`` as float64 [layers of the structure]."""
         return self.layers[:, _PROBE[name]].astype(np.float64)
+
+
+def kept_time_steps(length: int) -> np.ndarray:
+    """int64, the time steps of a sequence of ``length`` whose gradient norms a probe keeps."""
+    if length <= TIME_POINTS:
+        return np.arange(length)
+    last = TIME_POINTS - 1
+    return (np.arange(TIME_POINTS) * (length - 1) + last // 2) // last

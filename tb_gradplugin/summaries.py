@@ -18,7 +18,7 @@ from tensorboard.plugins.scalar import metadata as scalar_metadata
 
 from tb_gradplugin import bins, metadata
 from tb_gradplugin.health.report import RunHealth
-from tb_gradplugin.records import StepRecord
+from tb_gradplugin.records import ProbeRecord, StepRecord, kept_time_steps
 from tb_gradplugin.structure import ModelStructure
 
 _DTYPES = {
@@ -27,6 +27,10 @@ _DTYPES = {
     "uint16": types_pb2.DT_UINT16,
 }
 _CONTENT = json.dumps({"schema": metadata.SCHEMA_VERSION}).encode("ascii")
+
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Stands for Inf in the JSON of a probe; JSON has no such number."""
 
 
 class DataError(ValueError):
@@ -97,6 +101,39 @@ def step_event(record: StepRecord, health: RunHealth) -> event_pb2.Event:
         wall_time=record.wall_time,
         summary=summary_pb2.Summary(value=values),
     )
+
+
+def probe_event(probe: ProbeRecord) -> event_pb2.Event:
+    """What was seen inside one step."""
+    value = _value(metadata.PROBE_TAG, _text(probe_json(probe)))
+    return event_pb2.Event(
+        step=probe.step, wall_time=probe.wall_time, summary=summary_pb2.Summary(value=[value])
+    )
+
+
+def probe_json(probe: ProbeRecord) -> str:
+    """Compact JSON: null for NaN, the largest float32 for Inf; ``decode_probe`` reads it back."""
+    data = {
+        "samples": probe.samples,
+        "inputs": numbers(probe.inputs),
+        "targets": numbers(probe.targets),
+        "layers": [numbers(row) for row in probe.layers],
+        "through_time": {str(i): time_json(norms) for i, norms in probe.through_time.items()},
+        "spectral_radius": {str(i): numbers([r])[0] for i, r in probe.spectral_radius.items()},
+    }
+    return json.dumps(data, separators=(",", ":"), allow_nan=False)
+
+
+def time_json(norms: np.ndarray) -> dict[str, Any]:
+    """Norms at the time steps of a probe that were kept, and the number of all of them."""
+    kept = kept_time_steps(len(norms))
+    return {"length": len(norms), "steps": kept.tolist(), "norms": numbers(norms[kept])}
+
+
+def numbers(values: Any) -> list[float | None]:
+    """As JSON has them, with the digits that float32 holds: null for NaN, ``LARGEST`` for Inf."""
+    wide = np.clip(np.asarray(values, np.float64), -LARGEST, LARGEST)
+    return [None if np.isnan(v) else float(f"{v:.9g}") for v in wide]
 
 
 def model_event(structure: ModelStructure, step: int, wall_time: float) -> event_pb2.Event:
@@ -181,6 +218,72 @@ def decode_histograms(array: np.ndarray) -> np.ndarray:
 def decode_training(array: np.ndarray) -> np.ndarray:
     """float64 [7], unchanged; DataError if it is something else."""
     return _checked(array, "float64", len(metadata.TRAINING_COLUMNS), 1)
+
+
+def decode_probe(array: np.ndarray, step: int, wall_time: float, layers: int) -> ProbeRecord:
+    """The probe from the string scalar; DataError if it is something else.
+
+    Args:
+        array: the string scalar.
+        step: of its event.
+        wall_time: of its event.
+        layers: number of layers of the structure that holds at ``step``.
+    """
+    text = _decode_text(array)
+    try:
+        data = json.loads(text)
+        _expect(data["samples"], int)
+        return ProbeRecord(
+            step=step,
+            wall_time=wall_time,
+            samples=data["samples"],
+            layers=_table(data["layers"], (layers, len(metadata.PROBE_COLUMNS)), np.float32),
+            inputs=_table(data["inputs"], (3,), np.float64),
+            targets=_table(data["targets"], (3,), np.float64),
+            through_time={
+                _index(i, layers): _decode_time(t) for i, t in data["through_time"].items()
+            },
+            spectral_radius={
+                _index(i, layers): float(_table([r], (1,), np.float64)[0])
+                for i, r in data["spectral_radius"].items()
+            },
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as e:
+        raise DataError(f"does not hold a probe of this model: {e!r}") from e
+
+
+def _table(values: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Array of ``shape`` from nested lists of numbers and null."""
+    found = np.array(values, dtype=object)
+    if found.size == 0:
+        found = found.reshape([0, *shape[1:]])
+    if found.shape != shape:
+        raise ValueError(f"shape {found.shape} where {shape} was expected")
+    for value in found.flat:
+        _expect(value, int, float, type(None))
+    out = found.astype(np.float64)
+    return np.where(np.abs(out) >= LARGEST, np.copysign(np.inf, out), out).astype(dtype)
+
+
+def _index(text: str, layers: int) -> int:
+    index = int(text)
+    if not 0 <= index < layers:
+        raise ValueError(f"no layer {index}")
+    return index
+
+
+def _decode_time(data: dict[str, Any]) -> np.ndarray:
+    _expect(data["length"], int)
+    if not 0 < data["length"] < 2**24:
+        raise ValueError(f"a sequence of length {data['length']}")
+    steps = data["steps"]
+    for step in steps:
+        _expect(step, int)
+        if not 0 <= step < data["length"]:
+            raise ValueError(f"no time step {step}")
+    out = np.full(data["length"], np.nan, np.float32)
+    out[steps] = _table(data["norms"], (len(steps),), np.float32)
+    return out
 
 
 def _decode_text(array: np.ndarray) -> str:

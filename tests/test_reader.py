@@ -22,6 +22,7 @@ from tensorboard.util import tensor_util
 from tb_gradplugin import metadata, reader, sources, summaries
 from tb_gradplugin.event_files import EventFileWriter
 from tb_gradplugin.health.report import RunHealth
+from tb_gradplugin.records import ProbeRecord
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 
 SOURCES = (*LOADERS, "files")
@@ -333,3 +334,29 @@ def test_run_health_of_a_reader_is_what_the_report_prints(tmp_path):
     found = reader.read_health(source)
     assert found is not None
     assert json.loads(json.dumps(found.to_dict())) == health([1, 2], [finding()]).to_dict()
+
+
+def test_probes_are_read_in_the_order_of_their_steps_and_foreign_ones_become_a_line(tmp_path, kind):
+    structure = dense_structure(1)
+    path = tmp_path / "gradients"
+    write_run(path, structure, [1, 2, 3])
+    rows = np.arange(8.0 * len(structure.layers), dtype=np.float32).reshape(-1, 8)
+    writer = EventFileWriter(path)
+    for step, table in ((1, rows), (2, rows[:1]), (3, rows + 1)):
+        probe = ProbeRecord(step, START + step, 4, table, np.zeros(3), np.ones(3))
+        writer.write(summaries.probe_event(probe))
+    writer.close()
+
+    def check(source):
+        found = reader.read_probes(source, reader.read_models(source))
+        assert [p.step for p in found] == [1, 3]
+        np.testing.assert_array_equal(found[1].layers, rows + 1)
+        assert found[0].wall_time == START + 1
+        (problem,) = source.problems
+        assert "gradients/probe does not hold a probe of this model" in problem
+
+    if kind == "files":
+        check(sources.FileSource(path))
+    else:
+        with data_provider(kind, tmp_path) as provider:
+            check(sources.find_runs(provider, CONTEXT, "")["."])

@@ -12,6 +12,7 @@ from tensorboard.util import tensor_util
 from tb_gradplugin import metadata, summaries
 from tb_gradplugin.event_files import EventFileWriter
 from tb_gradplugin.health.report import RunHealth
+from tb_gradplugin.records import TIME_POINTS, ProbeRecord, kept_time_steps
 
 
 def values_of(event) -> dict:
@@ -217,3 +218,69 @@ def test_an_event_of_three_thousand_variables_is_within_its_budget(tmp_path):
     structure = dense_structure(1500, size=1)
     path = write_run(tmp_path, structure, [1], histogram_every=1)
     assert path.stat().st_size < len(structure.variables) * 440 + 400_000  # the structure's JSON
+
+
+def probe(layers=3, length=4):
+    rng = np.random.default_rng(layers)
+    table = rng.lognormal(sigma=30, size=[layers, 8]).astype(np.float32)
+    table[1] = np.nan
+    table[0, -1] = np.inf
+    norms = rng.lognormal(sigma=20, size=length).astype(np.float32)
+    norms[0] = np.nan
+    moments = rng.normal(size=3).astype(np.float32).astype(np.float64)
+    return ProbeRecord(
+        5, START, 16, table, moments, np.full(3, np.nan), {2: norms}, {2: float(np.float32(0.9))}
+    )
+
+
+def decoded(written, layers=3):
+    (value,) = summaries.probe_event(written).summary.value
+    assert value.tag == metadata.PROBE_TAG
+    json.loads(value.tensor.string_val[0], parse_constant=lambda name: pytest.fail(name))
+    return summaries.decode_probe(array(value), written.step, written.wall_time, layers)
+
+
+def test_a_probe_survives_the_round_trip_bit_by_bit_as_json_without_nan():
+    written = probe()
+    read = decoded(written)
+    for name in ("step", "wall_time", "samples", "spectral_radius"):
+        assert getattr(read, name) == getattr(written, name)
+    for name in ("layers", "inputs", "targets"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+        assert getattr(read, name).dtype == getattr(written, name).dtype
+    np.testing.assert_array_equal(read.through_time[2], written.through_time[2])
+
+
+def test_of_a_long_sequence_evenly_spaced_time_steps_are_kept():
+    written = probe(length=2000)
+    read = decoded(written).through_time[2]
+    kept = kept_time_steps(2000)
+    assert len(read) == 2000
+    np.testing.assert_array_equal(read[kept], written.through_time[2][kept])
+    assert np.isnan(np.delete(read, kept)).all()
+    assert len(kept) == TIME_POINTS
+    assert set(np.diff(kept)) <= {7, 8}
+    assert (kept[0], kept[-1]) == (0, 1999)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"samples": "x"},
+        {"layers": [[1.0] * 8] * 2},
+        {"layers": [[1.0] * 7] * 3},
+        {"layers": [["1"] * 8] * 3},
+        {"inputs": [1.0, 2.0]},
+        {"through_time": {"3": {"length": 1, "steps": [0], "norms": [1.0]}}},
+        {"through_time": {"0": {"length": 1, "steps": [1], "norms": [1.0]}}},
+        {"through_time": {"0": {"length": 2, "steps": [0, 1], "norms": [1.0]}}},
+        {"through_time": {"0": {"length": 10**12, "steps": [0], "norms": [1.0]}}},
+        {"through_time": []},
+        {"spectral_radius": {"x": 1.0}},
+    ],
+)
+def test_a_probe_with_other_values_or_shapes_is_refused(change):
+    data = json.loads(summaries.probe_json(probe())) | change
+    text = np.array(json.dumps(data).encode(), object)
+    with pytest.raises(summaries.DataError, match="does not hold a probe of this model"):
+        summaries.decode_probe(text, 1, START, 3)

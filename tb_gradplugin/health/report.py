@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tb_gradplugin.health.probe_report import ProbeReport
 
 REPORT_SCHEMA = 1
 KINDS = ("dead", "exploding", "nonfinite", "slow", "stalled", "vanishing")
@@ -123,10 +127,12 @@ class HealthReport:
     Attributes:
         runs: run name -> health.
         problems: one clear line each, such as a damaged event file; not part of the JSON's runs.
+        probes: run name -> what a look inside a train step told, for runs that have one.
     """
 
     runs: dict[str, RunHealth]
     problems: tuple[str, ...] = ()
+    probes: Mapping[str, ProbeReport] = dataclasses.field(default_factory=dict)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -145,11 +151,13 @@ class HealthReport:
         return next((v for v in ("unhealthy", "healthy") if v in verdicts), "no data")
 
     def to_dict(self) -> dict[str, Any]:
-        """The fixed JSON; ``problems`` appears only when there are any."""
+        """The fixed JSON; ``problems``, and a run's ``probe``, appear only when there are any."""
         out: dict[str, Any] = {
             "schema": REPORT_SCHEMA,
             "runs": {name: health.to_dict() for name, health in self.runs.items()},
         }
+        for name, probe in self.probes.items():
+            out["runs"][name]["probe"] = probe.to_dict()
         if self.problems:
             out["problems"] = list(self.problems)
         return out

@@ -1,0 +1,137 @@
+"""From what a capture left to the records that are judged and written: shared by all watchers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from tb_gradplugin import bins
+from tb_gradplugin.metadata import PROBE_COLUMNS, STATISTICS_COLUMNS, TRAINING_COLUMNS
+from tb_gradplugin.records import ProbeRecord, StepRecord
+from tb_gradplugin.remedies import StandardisedOptimizer
+
+from .baseline import BaselineLoss
+from .capture import Captured
+from .describe import layers_in_order
+
+_SCALED = [STATISTICS_COLUMNS.index(c) for c in ("norm", "mean", "std", "min", "max")]
+_GRADIENT = PROBE_COLUMNS.index("gradient_norm")
+
+
+def step_record(captured: Captured, model: Any, baseline: BaselineLoss) -> StepRecord:
+    """The logged step, its gradients divided by the loss scale.
+
+    Args:
+        captured: raw results of the step.
+        model: that was trained; tells clipping.
+        baseline: of this fit; takes in the labels of the step.
+    """
+    statistics = captured.statistics.copy()
+    statistics[:, _SCALED] /= captured.scale[:, None]
+    column = dict(zip(STATISTICS_COLUMNS, statistics.T, strict=True))
+    nonfinite = np.nansum(column["nan_count"]) + np.nansum(column["inf_count"])
+    scaled = bool(np.any(captured.scale != 1.0))
+    skipped = scaled and nonfinite > 0 and not np.any(column["update_norm"] > 0)
+    training = {
+        "loss": captured.loss,
+        "data_loss": captured.data_loss,
+        "baseline_loss": baseline.update(captured.labels),
+        "learning_rate": captured.learning_rate,
+        "loss_scale": float(captured.scale.max()),
+        "clip_ratio": _clip_ratio(model, column["norm"]),
+        "skipped": float(skipped),
+    }
+    histograms = None
+    if captured.counts is not None:
+        histograms = bins.fold(captured.counts, captured.scale)
+    return StepRecord(
+        step=captured.step,
+        wall_time=time.time(),
+        statistics=statistics,
+        training=np.array([training[name] for name in TRAINING_COLUMNS]),
+        histograms=histograms,
+    )
+
+
+def probe_record(
+    captured: Captured,
+    model: keras.Model,
+    call_order: list[keras.layers.Layer],
+    layers: int,
+    *,
+    step: int | None = None,
+) -> ProbeRecord | None:
+    """What was seen inside the step, None without a probe.
+
+    Args:
+        captured: raw results of the step.
+        model: that was trained.
+        call_order: as given to ``describe`` for the structure.
+        layers: number of layers of the structure; those that were not looked at are rows of NaN.
+        step: of the record, the captured one by default.
+    """
+    seen = captured.probe
+    if seen is None:
+        return None
+    ours = {id(layer): i for i, layer in enumerate(seen.layers)}
+    place = {
+        ours[id(layer)]: row
+        for row, (_, layer) in enumerate(layers_in_order(model, call_order)[:layers])
+        if id(layer) in ours
+    }
+    scale = float(captured.scale.max())
+    table = np.full((layers, len(PROBE_COLUMNS)), np.nan, np.float32)
+    for i, row in place.items():
+        table[row] = seen.table[i]
+    table[:, _GRADIENT] /= scale
+    return ProbeRecord(
+        step=captured.step if step is None else step,
+        wall_time=time.time(),
+        samples=seen.samples,
+        layers=table,
+        inputs=seen.inputs,
+        targets=seen.targets,
+        through_time={
+            place[i]: (norms / scale).astype(np.float32)
+            for i, norms in sorted(seen.through_time.items())
+            if i in place
+        },
+        spectral_radius={
+            place[i]: _spectral_radius(kernel)
+            for i, kernel in sorted(seen.recurrent_kernels.items())
+            if i in place and np.all(np.isfinite(kernel))
+        },
+    )
+
+
+def learning_rate(model: Any) -> float:
+    """The optimizer's current rate, NaN without one."""
+    rate = getattr(getattr(model, "optimizer", None), "learning_rate", None)
+    return float("nan") if rate is None else float(rate)
+
+
+def _spectral_radius(kernel: np.ndarray) -> float:
+    return float(np.max(np.abs(np.linalg.eigvals(kernel.astype(np.float64)))))
+
+
+def _clip_ratio(model: Any, norms: np.ndarray) -> float:
+    """Global gradient norm after clipping over before; NaN where norms alone cannot tell."""
+    optimizer: Any = getattr(model, "optimizer", None)
+    while hasattr(optimizer, "inner_optimizer"):
+        if isinstance(optimizer, StandardisedOptimizer):
+            return float("nan")  # what is clipped is another gradient
+        optimizer = optimizer.inner_optimizer
+    norms = norms[np.isfinite(norms)].astype(np.float64)
+    total = float(np.sqrt(np.sum(norms**2)))
+    if getattr(optimizer, "clipvalue", None):
+        return float("nan")
+    limit = getattr(optimizer, "global_clipnorm", None)
+    if limit and total > 0:
+        return min(1.0, limit / total)
+    limit = getattr(optimizer, "clipnorm", None)
+    if limit and total > 0:
+        return float(np.sqrt(np.sum(np.minimum(norms, limit) ** 2))) / total
+    return 1.0
