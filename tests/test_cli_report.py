@@ -90,7 +90,7 @@ def test_an_unknown_kind_is_an_error_that_names_the_known_ones(logdir, capsys, k
     code, out, err = report(capsys, logdir, "--fail-on", kinds)
     assert (code, out) == (2, "")
     assert "unknown kind" in err
-    assert "dead, exploding, nonfinite, vanishing" in err
+    assert "dead, exploding, nonfinite, slow, stalled, vanishing" in err
 
 
 @pytest.mark.parametrize("mode", [[], ["--json"]])

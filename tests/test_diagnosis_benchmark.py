@@ -252,8 +252,7 @@ def test_the_catalogue_is_large_labelled_and_split():
     assert {r.id for r in holdout} == {r.id for r in runs if r.id.startswith("N-")}
     sick = [bool(r.expected) for r in holdout]
     assert 0.35 < np.mean(sick) < 0.65
-    known = {*KINDS, "slow", "stalled"}
-    assert {kind for r in runs for kind in (*(r.expected or ()), *r.allowed)} <= known
+    assert {kind for r in runs for kind in (*(r.expected or ()), *r.allowed)} <= set(KINDS)
 
 
 def test_every_row_of_the_corpus_that_can_be_rebuilt_has_a_run():

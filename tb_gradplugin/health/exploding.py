@@ -155,13 +155,20 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         id_ = "recurrent" if recurrent else "initialiser"
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
     if sign == "time":
-        decades = float(np.fmax.reduce(window.time_decades()[shown, 1]))
-        evidence |= {"through": "time", "time_growth_decades": decades}
-        radii = [] if window.probe is None else window.probe.spectral_radius.values()
-        radius = max(radii, default=math.nan)
+        # Of what is sick by this sign: ``shown`` may be what an earlier sign found.
+        through_time = np.where(found.sick, window.time_decades()[:, 1], np.nan)
+        worst = int(np.nanargmax(through_time))
+        path = structure.layers[window.layers[worst]].path
+        assert window.probe is not None
+        radius = window.probe.spectral_radius.get(int(window.layers[worst]), math.nan)
+        decades = float(through_time[worst])
+        evidence |= {"through": "time", "time_growth_decades": decades, "worst_layer": path}
         evidence["spectral_radius"] = radius
         of = f", whose kernel has spectral radius {number(radius)}" if radius > 1.0 else ""
-        why = f"The gradient grows by {number(decades)} decades on its way back through time{of}"
+        why = (
+            f"The gradient grows by {number(decades)} decades on its way back to the first time "
+            f"step of {path}{of}"
+        )
         return Explanation("exploding.time", f"{why}; the loss does not fall.", evidence)
     if sign == "depth":
         why = (

@@ -46,7 +46,8 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     ratios = window.update_ratio[window.judged]
     largest = np.fmax.reduce(ratios, initial=-np.inf)
     above = loss.smoothed > ABOVE * loss.baseline > 0.0 and loss.initial > loss.baseline
-    if 0.0 < max(largest, window.pace) < t.slow_update_ratio:
+    # Updates that rounding swallows are zero; where they are not recorded, ``largest`` is -inf.
+    if largest >= 0.0 and max(largest, window.pace) < t.slow_update_ratio:
         sign = "update"
     elif above and 0.0 < window.reach < 1.0 - loss.baseline / loss.initial:
         sign = "reach"

@@ -84,7 +84,7 @@ class Tracker:
             needed = 1 if at_once else self._t.hold_points
             new = sick & ~self._owned & (self._sick_points >= needed)
             if new.any():
-                shown = new if found.shown is None else new & found.shown
+                shown = self._to_name(new, found)
                 case, is_new = self._take_in(new, shown, found.severity)
                 opened = [case] if is_new else []
                 if not any(case is other for other in touched):
@@ -92,6 +92,16 @@ class Tracker:
             for case in touched:
                 case.last, case.severity, case.well_points = step, found.severity, 0
         return opened, touched
+
+    def _to_name(self, new: np.ndarray, found: Detection) -> np.ndarray:
+        """The layers of ``new`` to name; never none for a finding that opens with them.
+
+        What the rule would name may have been sick for fewer points than the others.
+        """
+        if found.shown is None:
+            return new
+        wanted = (new & found.shown, found.sick & found.shown)
+        return next((mask for mask in wanted if mask.any()), new)
 
     def _take_in(self, new: np.ndarray, shown: np.ndarray, severity: str) -> tuple[Case, bool]:
         """Adds layers to the case of nearest onset, or opens one; True where that is news."""

@@ -97,7 +97,7 @@ def faded(window: Window, t: Thresholds) -> np.ndarray:
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
     """Cause and numbers for the layers ``shown``."""
     if found.details.get("through") == "time":
-        return explain_time(window, shown)
+        return explain_time(window, found.sick)
     a = np.where(shown, window.attenuation, np.nan)
     layers = [int(i) for i in window.layers[shown]]
     structure, loss = window.structure, window.loss
@@ -156,10 +156,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     return Explanation(f"vanishing.{id_}", f"{why}; {end}", evidence)
 
 
-def explain_time(window: Window, shown: np.ndarray) -> Explanation:
-    """Cause and numbers for recurrent layers that forget their first time steps."""
+def explain_time(window: Window, sick: np.ndarray) -> Explanation:
+    """Cause and numbers for recurrent layers ``sick`` that forget their first time steps."""
     loss = window.loss
-    decades = np.where(shown, window.time_decades()[:, 0], np.nan)
+    decades = np.where(sick, window.time_decades()[:, 0], np.nan)
     worst = int(np.nanargmin(decades))
     layer = int(window.layers[worst])
     assert window.probe is not None
@@ -168,7 +168,7 @@ def explain_time(window: Window, shown: np.ndarray) -> Explanation:
     evidence = {
         "through": "time",
         "attenuation_decades": -float(decades[worst]),
-        "worst_layer": window.paths(np.arange(len(shown)) == worst)[0],
+        "worst_layer": window.paths(np.arange(len(sick)) == worst)[0],
         "first_step_norm": float(norms[0]),
         "last_step_norm": float(norms[-1]),
         "spectral_radius": radius,
