@@ -38,7 +38,7 @@ LARGEST = float(np.finfo(np.float32).max)
 HIDDEN = -1.0
 """Stands for the norm at a time step that is masked in every sample."""
 REARRANGED = ("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv")
-"""Operations that TensorFlow's graph optimizer joins with the next such one, which rounds otherwise,
+"""Operations that TensorFlow's graph optimizer joins with the next such one, and so rounds else,
 if nothing else uses what they give: x + layer_norm(x), for one."""
 MAX_UNITS = 512
 """Larger recurrent kernels are not kept for their eigenvalues, which take seconds."""
