@@ -222,14 +222,14 @@ def test_an_event_of_three_thousand_variables_is_within_its_budget(tmp_path):
 
 def probe(layers=3, length=4):
     rng = np.random.default_rng(layers)
-    table = rng.lognormal(sigma=30, size=[layers, 8]).astype(np.float32)
+    table = rng.lognormal(sigma=12, size=[layers, 8]).astype(np.float32)
     table[1] = np.nan
     table[0, -1] = np.inf
-    norms = rng.lognormal(sigma=20, size=length).astype(np.float32)
+    norms = rng.lognormal(sigma=12, size=length).astype(np.float32)
     norms[0] = np.nan
     moments = rng.normal(size=3).astype(np.float32).astype(np.float64)
     return ProbeRecord(
-        5, START, 16, table, moments, np.full(3, np.nan), {2: norms}, {2: float(np.float32(0.9))}
+        5, START, 16, table, moments, np.full(3, np.nan), {2: norms}, {2: 0.75}
     )
 
 
