@@ -387,7 +387,17 @@ def test_a_zero_at_the_first_time_step_is_as_faint_as_float32_can_tell():
     assert 40 < finding.evidence["attenuation_decades"] < 50
 
 
-@pytest.mark.parametrize("norms", [[0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0], []])
+def test_masked_time_steps_are_left_out():
+    norms = np.array([np.nan, np.nan, 1e-6, np.nan, 1e-3, 1.0, np.nan], np.float32)
+    seen = probe(recurrent_structure(), through_time={0: norms})
+    finding = only(run(recurrent_structure(), seen=seen))
+    assert finding.cause_id == "vanishing.time"
+    assert finding.evidence["attenuation_decades"] == pytest.approx(6, abs=1e-4)
+    assert finding.evidence["first_step_norm"] == pytest.approx(1e-6)
+    assert finding.evidence["last_step_norm"] == 1.0
+
+
+@pytest.mark.parametrize("norms", [[0.0, 0.0], [np.nan, np.nan], [np.inf, 1.0], []])
 def test_norms_through_time_that_tell_nothing_are_ignored(norms):
     seen = probe(recurrent_structure(), through_time={0: np.array(norms, np.float32)})
     assert run(recurrent_structure(), seen=seen).findings == ()

@@ -163,7 +163,7 @@ def explain_time(window: Window, sick: np.ndarray) -> Explanation:
     worst = int(np.nanargmin(decades))
     layer = int(window.layers[worst])
     assert window.probe is not None
-    norms = window.probe.through_time[layer]
+    norms = window.time_norms(layer)
     radius = window.probe.spectral_radius.get(layer, math.nan)
     evidence = {
         "through": "time",

@@ -239,14 +239,24 @@ class Window:
         """float [L]: |update| / |W| of the layer's fastest kernel, median over the window."""
         return median(self._ratios[: self.points])
 
+    def time_norms(self, layer: int) -> np.ndarray:
+        """float64, |dL/dh_t| of a layer of the structure at the latest probe, first step first.
+
+        Time steps that are masked or not kept are left out; empty if the layer is not recurrent.
+        """
+        norms = None if self.probe is None else self.probe.through_time.get(layer)
+        if norms is None:
+            return np.empty(0)
+        return norms[~np.isnan(norms)].astype(np.float64)
+
     def time_decades(self) -> np.ndarray:
         """float [L, 2], at the latest probe: log10 of |dL/dh_t| at the first time step over its
         largest, and over that at the last; NaN for layers that are not recurrent."""
         out = np.full((len(self.layers), 2), np.nan)
         for i, layer in enumerate(self.layers):
-            norms = None if self.probe is None else self.probe.through_time.get(int(layer))
-            if norms is not None and np.isfinite(norms).all() and norms.max(initial=0.0) > 0.0:
-                wide = np.maximum(norms.astype(np.float64), TINY)
+            norms = self.time_norms(int(layer))
+            if np.isfinite(norms).all() and norms.max(initial=0.0) > 0.0:
+                wide = np.maximum(norms, TINY)
                 out[i] = np.log10(wide[0] / np.array([wide.max(), wide[-1]]))
         return out
 
