@@ -253,11 +253,11 @@ class Window:
         """float [L, 2], at the latest probe: log10 of |dL/dh_t| at the first time step over its
         largest, and over that at the last; NaN for layers that are not recurrent."""
         out = np.full((len(self.layers), 2), np.nan)
-        for i, layer in enumerate(self.layers):
-            norms = self.time_norms(int(layer))
+        for layer in () if self.probe is None else self.probe.through_time:
+            norms = self.time_norms(layer)
             if np.isfinite(norms).all() and norms.max(initial=0.0) > 0.0:
                 wide = np.maximum(norms, TINY)
-                out[i] = np.log10(wide[0] / np.array([wide.max(), wide[-1]]))
+                out[self.layers == layer] = np.log10(wide[0] / np.array([wide.max(), wide[-1]]))
         return out
 
     @property
