@@ -44,6 +44,7 @@ class Captured:
         learning_rate: of the first optimizer that was called, as it was used.
         loss: total loss of the batch, NaN if unknown.
         data_loss: loss without regularisation terms, NaN if unknown.
+        loss_reported: False where the train step tells no loss: then NaN says nothing.
         labels: label moments for ``baseline.BaselineLoss``, or None.
         counts: float32 [variables, DEVICE_BINS] or None.
         linear: float32 [variables, buckets, 3] or None.
@@ -57,6 +58,7 @@ class Captured:
     learning_rate: float
     loss: float
     data_loss: float
+    loss_reported: bool
     labels: np.ndarray | None
     counts: np.ndarray | None
     linear: np.ndarray | None

@@ -298,6 +298,8 @@ class GradientMonitor(keras.callbacks.Callback):
         assert self._fitted is not None
         assert self._capture is not None
         self._structure = describe(self._fitted, captured.variables, self._capture.call_order)
+        if not captured.loss_reported:
+            self._structure = dataclasses.replace(self._structure, loss=None)
         self._structure_key = key
         self._earlier = self._health(over=True)
         self._judge = Judge(self._structure, self._thresholds)

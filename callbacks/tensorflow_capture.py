@@ -336,15 +336,17 @@ class TensorFlowCapture:
         for slot, results in zip(slots, read, strict=True):
             slot.calls = results[0]
         loss = data_loss = float("nan")
-        labels = None
+        labels, reported = None, True
         losses = np.zeros(1) if self._losses is None else _read(self._losses)
         if losses[0] != self._noted:
             self._noted = losses[0]
             loss, data_loss = float(losses[1]), float(losses[2])
             labels = losses[3:].reshape(2, -1) if len(losses) > 3 else None
         elif isinstance(logs, dict) and "loss" in logs:
-            reported = np.asarray(logs["loss"], dtype=np.float64)
-            loss = data_loss = float(reported) if reported.ndim == 0 else loss
+            told = np.asarray(logs["loss"], dtype=np.float64)
+            loss = data_loss = float(told) if told.ndim == 0 else loss
+        else:
+            reported = False
         # float32 holds seven digits: 0.001 is meant, not 0.0010000000474974513.
         rate = next(r[2] for r, there in zip(read, reached, strict=True) if there)
         return Captured(
@@ -360,6 +362,7 @@ class TensorFlowCapture:
             learning_rate=float(f"{rate:.7g}") if rate >= 0.0 else float("nan"),
             loss=loss,
             data_loss=data_loss,
+            loss_reported=reported,
             labels=labels,
             counts=np.concatenate([_read(s.counts) for s in slots]) if log2 else None,
             linear=np.concatenate([_read(s.linear) for s in slots]) if linear else None,

@@ -640,7 +640,7 @@ def test_an_instrumented_step_that_does_not_compile_leaves_the_users_own(tmp_pat
     from tb_gradplugin.callbacks.tensorflow_capture import TensorFlowCapture
 
     def build(self, plain):
-        self._plain, self._want = plain, tf.Variable([0.0, 0.0, 0.0])
+        self._plain, self._want = plain, tf.Variable([0.0, 0.0])
 
         def fails(iterator):
             raise tf.errors.UnimplementedError(None, None, "no kernel")
@@ -651,6 +651,24 @@ def test_an_instrumented_step_that_does_not_compile_leaves_the_users_own(tmp_pat
     with pytest.warns(RuntimeWarning, match="training goes on.*no kernel"):
         history = fit(small_model(), GradientMonitor(tmp_path))
     assert len(history.epoch) == 3
+
+
+def test_a_train_step_that_tells_no_loss_is_not_said_to_have_lost_it(tmp_path):
+    class Silent(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x) - y) ** 2)
+            self.optimizer.apply(tape.gradient(loss, self.trainable_variables))
+            return {}
+
+    inputs = keras.Input([4])
+    model = Silent(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", "mse")
+    monitor = GradientMonitor(tmp_path, update_freq=1, probe_freq=None)
+    model.fit(np.ones([32, 4]), np.ones([32, 1]), batch_size=8, verbose=0, callbacks=[monitor])
+    assert monitor.report().verdict == "healthy"
+    assert monitor.report().kinds == []
 
 
 @pytest.mark.parametrize(
