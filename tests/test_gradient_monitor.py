@@ -659,7 +659,8 @@ def test_a_train_step_that_tells_no_loss_is_not_said_to_have_lost_it(tmp_path):
             x, y = data
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean((self(x) - y) ** 2)
-            self.optimizer.apply(tape.gradient(loss, self.trainable_variables))
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply(gradients, self.trainable_variables)
             return {}
 
     inputs = keras.Input([4])
