@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from tb_gradplugin.health.judge import Judge
+from tb_gradplugin.health.judge import judge_run
 from tb_gradplugin.health.report import RunHealth
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.metadata import PROBE_COLUMNS, STATISTICS_COLUMNS, TRAINING_COLUMNS
@@ -150,13 +150,11 @@ def run(
 
     ``seen`` is a probe from before the first step.
     """
-    judge = Judge(structure, thresholds)
-    if seen is not None:
-        judge.observe_probe(seen)
+    records = []
     for step in schedule(stop):
         values = {k: v(step) if callable(v) else v for k, v in series.items()}
-        judge.observe(point(structure, step, **values))
-    return judge.health()
+        records.append(point(structure, step, **values))
+    return judge_run(structure, records, thresholds, () if seen is None else [seen])
 
 
 def learning(step: int) -> float:

@@ -154,10 +154,17 @@ def judge_run(
     structure: ModelStructure,
     records: Iterable[StepRecord],
     thresholds: Thresholds | None = None,
+    probes: Iterable[ProbeRecord] = (),
 ) -> RunHealth:
-    """Judges recorded steps, in order, as ``Judge`` would have while they were logged."""
+    """Judges recorded steps, in order, as ``Judge`` would have while they were logged.
+
+    A probe is taken in before the first record of its step or a later one, as the monitor does.
+    """
     judge = Judge(structure, thresholds)
+    waiting = sorted(probes, key=lambda probe: probe.step, reverse=True)
     for record in records:
+        while waiting and waiting[-1].step <= record.step:
+            judge.observe_probe(waiting.pop())
         judge.observe(record)
     return judge.health()
 
