@@ -159,11 +159,11 @@ class Window:
             self.weight_growth = self.weight_size
         self._weights_known |= bool(np.isfinite(table[:, _WEIGHT]).any())
         sensitivity = np.where(weight > 0.0, norm * weight, np.where(norm == 0.0, 0.0, np.nan))
-        silent = self._bias[record.statistics[self._bias, _ZERO] == 1.0]
+        silent = record.statistics[self._bias, _ZERO] == 1.0
         self.bias_silent = np.zeros(len(self.layers), dtype=bool)
-        self.bias_silent[self._unit[silent]] = True
+        self.bias_silent[self._unit[self._bias[silent]]] = True
         self.starved = np.zeros(len(self.layers), dtype=bool)
-        self.starved[self._unit[np.setdiff1d(self._bias, silent)]] = True
+        self.starved[self._unit[self._bias[~silent]]] = True
         if self.regularisation > ROUNDING:
             norm = self._of_data(norm)
             sensitivity = np.where(norm == 0.0, 0.0, sensitivity)
