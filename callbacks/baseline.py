@@ -86,9 +86,14 @@ class BaselineLoss:
         self._kind = label_kind(loss)
         self._sum: np.ndarray | None = None
         self._batches = 0
+        self.latest = float("nan")  # what ``update`` gave last
 
     def update(self, moments: np.ndarray | None) -> float:
         """Adds one batch's [2, outputs] moments; returns the loss so far, NaN if unknown."""
+        self.latest = self._updated(moments)
+        return self.latest
+
+    def _updated(self, moments: np.ndarray | None) -> float:
         if moments is not None and np.all(np.isfinite(moments)):
             moments = np.asarray(moments, dtype=np.float64)
             self._sum = moments if self._sum is None else self._sum + moments

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 import keras
 
+from tb_gradplugin.health.fitting import FitWatch
 from tb_gradplugin.health.judge import Judge
-from tb_gradplugin.health.report import Finding, HealthReport, RunHealth
+from tb_gradplugin.health.report import Finding, HealthReport, Note, RunHealth
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.records import StepRecord
 from tb_gradplugin.structure import ModelStructure
@@ -23,7 +24,7 @@ from .baseline import BaselineLoss
 from .capture import Capture, Captured, create_capture, unsupported
 from .describe import describe
 from .recording import learning_rate, probe_record, step_record
-from .run_writer import RunWriter
+from .run_writer import RunWriter, as_number
 from .schedule import ProbeSchedule, Schedule
 
 NOTHING_SEEN = (
@@ -125,6 +126,8 @@ class GradientMonitor(keras.callbacks.Callback):
         self._writer = RunWriter(os.path.join(self._log_dir, "gradients"), self._warn)
         self._judge: Judge | None = None
         self._earlier = RunHealth()  # of fits with another set of trained variables
+        self._fit = FitWatch()
+        self._notes: tuple[Note, ...] = ()
         self._baseline = BaselineLoss(None)
         self._off = False
         self._begun = False
@@ -166,6 +169,13 @@ class GradientMonitor(keras.callbacks.Callback):
         self._batch = -1
         self._schedule.begin_epoch(self._epoch_start + 1)
 
+    def _note_fit(self, logs: dict[str, Any]) -> None:
+        self._fit.observe(self._step, as_number(logs.get("loss")), as_number(logs.get("val_loss")))
+        notes = self._fit.notes(self._baseline.latest)
+        if notes != self._notes:
+            self._notes = notes
+            self._writer.write_health(self._step, self._health())
+
     def _begin_fit(self) -> None:
         self._begun = True
         model = self._fitted
@@ -184,6 +194,7 @@ class GradientMonitor(keras.callbacks.Callback):
             self._step = done
             self._judge = None
             self._earlier = RunHealth()
+            self._fit, self._notes = FitWatch(), ()
             self._probes.begin(done + 1)
         else:
             self._step = max(self._step, done)
@@ -239,6 +250,7 @@ class GradientMonitor(keras.callbacks.Callback):
             self._schedule.begin(self._step + 1)
         self._collect()
         self._writer.write_epoch(self._step, logs or {}, learning_rate(self._fitted))
+        self._note_fit(logs or {})
         self._epochs += 1
         self._write_stock_histograms()
 
@@ -316,6 +328,7 @@ class GradientMonitor(keras.callbacks.Callback):
             first_step=now.first_step if past.first_step is None else past.first_step,
             last_step=past.last_step if now.last_step is None else now.last_step,
             logged=past.logged + now.logged,
+            notes=self._notes,
         )
 
     def _record(self, captured: Captured) -> StepRecord:

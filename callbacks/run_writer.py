@@ -63,9 +63,13 @@ class RunWriter:
         """What was seen inside one step."""
         self._write(lambda: summaries.probe_event(probe))
 
+    def write_health(self, step: int, health: RunHealth) -> None:
+        """The findings and notes so far, between logged steps."""
+        self._write(lambda: summaries.health_event(step, time.time(), health))
+
     def write_epoch(self, step: int, logs: dict[str, Any], learning_rate: float) -> None:
         """Keras's epoch logs as standard scalars."""
-        numbers = {k: _number(v) for k, v in {**logs, "learning_rate": learning_rate}.items()}
+        numbers = {k: as_number(v) for k, v in {**logs, "learning_rate": learning_rate}.items()}
         self._write_values(
             step,
             [
@@ -125,7 +129,7 @@ class RunWriter:
             )
 
 
-def _number(value: Any) -> float:
+def as_number(value: Any) -> float:
     """``value`` as a float; NaN for what is none, such as text that another callback logs."""
     try:
         return float(value) if np.ndim(value) == 0 else math.nan

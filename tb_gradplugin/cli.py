@@ -114,6 +114,8 @@ def _run(name: str, health: RunHealth) -> Iterable[RenderableType]:
         (health.verdict, colour),
         (f"  {steps}" if health.logged else "", "dim"),
     )
+    for note in health.notes:
+        yield Padding(Text(_printable(f"{note.kind}: {note.cause}"), "dim"), (0, 0, 0, 2))
     if not health.findings:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

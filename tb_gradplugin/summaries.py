@@ -144,6 +144,13 @@ def model_event(structure: ModelStructure, step: int, wall_time: float) -> event
     )
 
 
+def health_event(step: int, wall_time: float, health: RunHealth) -> event_pb2.Event:
+    """Health between logged steps: what the end of an epoch told."""
+    value = _value(metadata.HEALTH_TAG, _text(json.dumps(health.to_dict())))
+    summary = summary_pb2.Summary(value=[value])
+    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
+
+
 def session_start_event(step: int, wall_time: float) -> event_pb2.Event:
     """Start of a fit whose first step is ``step``: older points from there on are void."""
     log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
@@ -318,6 +325,11 @@ def _check_health(health: RunHealth) -> None:
         _expect(f.last_step, int)
         _expect(f.active, bool)
         _expect(f.evidence, dict)
+    for note in health.notes:
+        for text in (note.kind, note.cause):
+            _expect(text, str)
+        _expect(note.since_step, int)
+        _expect(note.evidence, dict)
 
 
 def _expect(value: Any, *types: type) -> None:

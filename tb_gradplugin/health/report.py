@@ -73,6 +73,36 @@ class Finding:
 
 
 @dataclasses.dataclass(frozen=True)
+class Note:
+    """Something to know of a run as a whole, such as overfitting; never an alarm.
+
+    Attributes:
+        kind: ``"overfitting"`` or ``"underfitting"``.
+        since_step: train step since when it has been so.
+        evidence: finite numbers.
+        cause: one sentence.
+        remedies: best first.
+    """
+
+    kind: str
+    since_step: int
+    evidence: dict[str, Any]
+    cause: str
+    remedies: tuple[Remedy, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The note as in the report's JSON."""
+        remedies = [dataclasses.asdict(r) for r in self.remedies]
+        return {**dataclasses.asdict(self), "remedies": remedies}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Note:
+        """Inverse of ``to_dict``; raises KeyError or TypeError on foreign data."""
+        fields = {f.name: data[f.name] for f in dataclasses.fields(cls)}
+        return cls(**{**fields, "remedies": tuple(Remedy(**r) for r in data["remedies"])})
+
+
+@dataclasses.dataclass(frozen=True)
 class RunHealth:
     """Health of one run.
 
@@ -80,12 +110,14 @@ class RunHealth:
         findings: worst first (active before healed, critical before warning, then by onset).
         first_step, last_step: of the logged steps; None without data.
         logged: number of logged steps.
+        notes: on the fit of the run as a whole; they do not count for the verdict.
     """
 
     findings: tuple[Finding, ...] = ()
     first_step: int | None = None
     last_step: int | None = None
     logged: int = 0
+    notes: tuple[Note, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -100,12 +132,13 @@ class RunHealth:
         return sorted({f.kind for f in self.findings})
 
     def to_dict(self) -> dict[str, Any]:
-        """One entry of ``runs`` in the report's JSON."""
+        """One entry of ``runs`` in the report's JSON; ``notes`` only if there are any."""
         return {
             "verdict": self.verdict,
             "kinds": self.kinds,
             "steps": {"first": self.first_step, "last": self.last_step, "logged": self.logged},
             "findings": [f.to_dict() for f in self.findings],
+            **({"notes": [n.to_dict() for n in self.notes]} if self.notes else {}),
         }
 
     @classmethod
@@ -117,6 +150,7 @@ class RunHealth:
             first_step=steps["first"],
             last_step=steps["last"],
             logged=steps["logged"],
+            notes=tuple(Note.from_dict(n) for n in data.get("notes", ())),
         )
 
 
