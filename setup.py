@@ -45,6 +45,7 @@ setup(
             "playwright>=1.65",
             "pyright",
             "pytest>=8",
+            "pytest-xdist>=3.6.1",
             "ruff",
         ],
     },

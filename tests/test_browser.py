@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -66,6 +67,14 @@ def demo_board(request, demo, tmp_path_factory):
     log = tmp_path_factory.mktemp("board") / "log"
     with tensorboard(demo[0], log, f"--load_fast={request.param}") as board:
         yield board
+
+
+@contextlib.contextmanager
+def board_for(page, *arguments):
+    """A TensorBoard of one test, which the page has left when it stops."""
+    with tensorboard(*arguments) as board:
+        yield board
+        page.goto("about:blank")
 
 
 def open_tab(page, board, run=None, dark=False):
@@ -183,7 +192,9 @@ def test_nothing_in_the_servers_log_is_about_us(demo_board):
 @pytest.mark.parametrize("loader", LOADERS)
 def test_an_empty_directory_shows_how_to_start(page, tmp_path, loader):
     (tmp_path / "logs").mkdir()
-    with tensorboard(str(tmp_path / "logs"), tmp_path / "log", f"--load_fast={loader}") as board:
+    with board_for(
+        page, str(tmp_path / "logs"), tmp_path / "log", f"--load_fast={loader}"
+    ) as board:
         # Without data TensorBoard lists the plugin as inactive; its page opens all the same.
         frame = open_tab(page, board)
         empty = text(frame, "empty-state")
@@ -197,7 +208,7 @@ def test_a_growing_run_is_followed_without_losing_the_layer(page, tmp_path, load
     logs = tmp_path / "logs"
     growing_run(logs / "run1", range(1, 30))
     arguments = [f"--load_fast={loader}", "--reload_interval=1"]
-    with tensorboard(str(logs), tmp_path / "log", *arguments) as board:
+    with board_for(page, str(logs), tmp_path / "log", *arguments) as board:
         frame = open_tab(page, board, "run1")
         heatmap = frame.locator(HEATMAP)
         heatmap.wait_for(timeout=30_000)
@@ -218,7 +229,7 @@ def test_hostile_names_are_shown_as_text(page, tmp_path):
     logs = tmp_path / "logs"
     name = "<img src=x onerror=document.title='owned'>"
     growing_run(logs / name, range(1, 30))
-    with tensorboard(str(logs), tmp_path / "log") as board:
+    with board_for(page, str(logs), tmp_path / "log") as board:
         frame = open_tab(page, board)
         frame.locator(HEATMAP).wait_for(timeout=30_000)
         assert name in text(frame, "run-picker")
@@ -233,7 +244,7 @@ def test_a_damaged_file_is_a_line_on_the_screen(page, tmp_path, loader):
     content = bytearray(file.read_bytes())
     content[-400] ^= 0xFF
     file.write_bytes(content)
-    with tensorboard(str(logs), tmp_path / "log", f"--load_fast={loader}") as board:
+    with board_for(page, str(logs), tmp_path / "log", f"--load_fast={loader}") as board:
         frame = open_tab(page, board, "run1")
         frame.locator(HEATMAP).wait_for(timeout=30_000)
         assert "checksum" in text(frame, "problem")
@@ -251,7 +262,7 @@ def test_an_error_of_the_server_is_a_panel_with_a_retry(page, tmp_path):
         else:
             route.continue_()
 
-    with tensorboard(str(logs), tmp_path / "log") as board:
+    with board_for(page, str(logs), tmp_path / "log") as board:
         page.route("**/plugin/gradients/heatmap*", fail)
         frame = open_tab(page, board, "run1")
         panel = frame.locator("[data-testid=error-panel]").first
