@@ -85,7 +85,7 @@ def test_a_monitored_run_is_bit_identical_and_does_not_claim_to_know_the_clip_ra
     import keras
 
     from tb_gradplugin.callbacks import GradientMonitor
-    from tb_gradplugin.callbacks.gradient_monitor import _clip_ratio
+    from tb_gradplugin.callbacks.recording import _clip_ratio
     from tb_gradplugin.remedies import StandardisedOptimizer
 
     weights = []
