@@ -6,7 +6,8 @@ All variants of a model train at once, each in a `fit` of its own in a thread of
 baton: one step of each in turn.  So whatever slows this machine slows all of them alike.  A step's
 time runs from its first callback to its last.  With every N-th step logged the mean is put together
 from the medians of the logged step, of the one after it (which reads the results) and of the
-others; otherwise it is the mean without the slowest 1 %.  The first 20 steps (tracing) are apart:
+others; otherwise it is the mean without the slowest 1 %.  The first 20 steps (tracing) are apart,
+and so are the first two logged ones, of which the second traces once more if the first was probed:
 "start-up" is what they took longer than the plain ones.  "plain again" is a second model
 without anything: its distance from 1 is the noise of this run.
 
@@ -198,27 +199,38 @@ class Variant:
         model.fit(x, y, batch_size=BATCH, verbose=0, callbacks=callbacks)
         self.parameters = model.count_params()
 
-    def _phase(self, count):
+    @property
+    def start(self):
+        """Steps that are apart."""
+        return max(START, self.every + 2) if isinstance(self.every, int) else START
+
+    @property
+    def start_up(self):
+        """Seconds of these steps over those that as many later ones take."""
+        return sum(self.seconds[: self.start]) - self.start * self.off
+
+    @property
+    def _phase(self):
         """Steps since one was logged: ours logs step 1, 1 + N, …; the others N, 2 N, …"""
-        return (np.arange(START, START + count) + (self.kind != "ours")) % self.every
+        return (np.arange(self.start, len(self.seconds)) + (self.kind != "ours")) % self.every
 
     @property
     def mean(self):
         """Mean seconds of a step after the start."""
-        steps = np.array(self.seconds[START:])
+        steps = np.array(self.seconds[self.start :])
         if self.every in (0, 1, "auto"):
             return np.sort(steps)[: -max(len(steps) // 100, 1)].mean()
-        phase = self._phase(len(steps))
+        phase = self._phase
         on, after = np.median(steps[phase == 0]), np.median(steps[phase == 1])
         return (on + after + (self.every - 2) * self.off) / self.every
 
     @property
     def off(self):
         """Median seconds of a step that is not logged, nor follows one that is."""
-        steps = np.array(self.seconds[START:])
+        steps = np.array(self.seconds[self.start :])
         if self.every in (0, 1, "auto"):
             return np.median(steps)
-        phase = self._phase(len(steps))
+        phase = self._phase
         return np.median(steps[phase > 1])
 
 
@@ -246,7 +258,7 @@ def measure(name, steps, jit, peers):
     print(f"  {'':18}{'step':>8}{'off-step':>10}{'start-up':>12}")
     for variant in others:
         off = f"{variant.off / plain.off:.3f}" if variant.every in (10, 100) else ""
-        start = f"{sum(variant.seconds[:START]) - sum(plain.seconds[:START]):+.1f} s"
+        start = f"{variant.start_up - plain.start_up:+.1f} s"
         print(
             f"  {variant.name:18}{variant.mean / plain.mean:8.3f}{off:>10}{start:>12}", flush=True
         )
@@ -257,9 +269,11 @@ def main():
     parser.add_argument("--models", default="mlp,cnn,lstm,transformer")
     parser.add_argument("--steps", type=int, default=320)
     parser.add_argument("--xla", action="store_true", help="compile the models with XLA")
-    parser.add_argument("--peers", default="1,10,100", help="update frequencies of the other ways")
+    parser.add_argument(
+        "--peers", default="1,10,100", help="update frequencies of the other ways, or nothing"
+    )
     args = parser.parse_args()
-    peers = [int(n) for n in args.peers.split(",")]
+    peers = [int(n) for n in args.peers.split(",") if n]
     print(
         f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {os.cpu_count()} cores, "
         f"{platform.machine()}; step time over plain, {args.steps} interleaved steps, batch {BATCH}"
