@@ -50,6 +50,31 @@ def statistics64(gradient: np.ndarray | None, before: np.ndarray, after: np.ndar
     return np.array([row[c] for c in STATISTICS_COLUMNS])
 
 
+class Subclassed(keras.Model):
+    """Layers made in another order than they are called in, and one that is not called."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(4)
+        self.body = keras.layers.Dense(6, activation="relu")
+        self.unused = keras.layers.Dense(3)
+
+    def build(self, shape):
+        self.body.build(shape)
+        self.head.build((None, 6))
+        self.unused.build(shape)
+        self.built = True
+
+    def call(self, x):
+        return self.head(self.body(x))
+
+
+def subclassed() -> keras.Model:
+    model = Subclassed()
+    model.build((None, 8))
+    return model
+
+
 class CaptureEachStep(keras.callbacks.Callback):
     """Captures every n-th step through the seam and keeps the weights before and after it."""
 

@@ -9,7 +9,13 @@ import tensorflow as tf
 from keras import layers
 
 from tb_gradplugin import bins
-from tests.reference import CaptureEachStep, statistics64, tape_gradients
+from tests.reference import (
+    CaptureEachStep,
+    Subclassed,
+    statistics64,
+    subclassed,
+    tape_gradients,
+)
 
 RELATIVE = 1e-5
 
@@ -32,29 +38,6 @@ def functional_with_shared_layer():
 def nested():
     inner = keras.Sequential([layers.Dense(8, activation="relu", name="fc")], name="inner")
     return keras.Sequential([keras.Input([8]), inner, layers.Dense(4, name="fc")])
-
-
-class Subclassed(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.head = layers.Dense(4)
-        self.body = layers.Dense(6, activation="relu")
-        self.unused = layers.Dense(3)
-
-    def build(self, shape):
-        self.body.build(shape)
-        self.head.build((None, 6))
-        self.unused.build(shape)
-        self.built = True
-
-    def call(self, x):
-        return self.head(self.body(x))
-
-
-def subclassed():
-    model = Subclassed()
-    model.build((None, 8))
-    return model
 
 
 def with_frozen_layer():

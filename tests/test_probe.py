@@ -17,6 +17,7 @@ from tb_gradplugin.callbacks.capture import create_capture
 from tb_gradplugin.metadata import PROBE_COLUMNS
 from tb_gradplugin.records import TIME_POINTS, kept_time_steps
 from tb_gradplugin.sources import FileSource
+from tests.reference import subclassed
 
 RELATIVE = 1e-5
 MODES = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
@@ -138,29 +139,6 @@ def shared():
     layer = layers.Dense(8, activation="tanh")
     out = layer(a)
     return keras.Model(a, layers.Dense(4)(layers.add([layer(out), out])))
-
-
-class Subclassed(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.head = layers.Dense(4)
-        self.body = layers.Dense(6, activation="relu")
-        self.unused = layers.Dense(3)
-
-    def build(self, shape):
-        self.body.build(shape)
-        self.head.build((None, 6))
-        self.unused.build(shape)
-        self.built = True
-
-    def call(self, x):
-        return self.head(self.body(x))
-
-
-def subclassed():
-    model = Subclassed()
-    model.build((None, 8))
-    return model
 
 
 SATURATED = {

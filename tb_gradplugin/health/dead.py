@@ -106,10 +106,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     if everything and facts.constant_output(structure):
         id_ = "single_softmax"
         why = "softmax over a single unit is always 1, so the output does not depend on any weight"
-    elif facts.dropout_rate(window) > facts.DROPPED:
-        evidence["dropout_rate"] = facts.dropout_rate(window)
+    elif (rate_dropped := facts.dropout_rate(window)) > facts.DROPPED:
+        evidence["dropout_rate"] = rate_dropped
         id_ = "dropout"
-        why = f"dropout switches off {number(100 * evidence['dropout_rate'])} % of a layer"
+        why = f"dropout switches off {number(100 * rate_dropped)} % of a layer"
     elif window.alive[shown].any() and window.peak_influence[shown].max() < FAINT:
         id_ = "faint"
         why = "it was next to nothing from the start, and then the last of it went"

@@ -131,20 +131,18 @@ class Window:
         elapsed = record.step - self.step if self.points else 1
         self.step, self.points = record.step, self.points + 1
         self.settled_points += record.step > self._t.settle_step
-        self.learning_rate = record.scalar("learning_rate")
-        self._rates[(self.points - 1) % len(self._rates)] = self.learning_rate
+        slot = (self.points - 1) % self._t.window_points
+        self.learning_rate = self._rates[slot] = record.scalar("learning_rate")
         self.loss.push(record)
         total, data = record.scalar("loss"), record.scalar("data_loss")
         self.regularisation = 1.0 - data / total if total > data else 0.0
         statistics = record.statistics.astype(np.float64)
         ratios = statistics[:, _UPDATE] / statistics[:, _WEIGHT]
         ratios[np.isinf(ratios)] = np.nan  # biases that start at zero
-        self._largest[(self.points - 1) % len(self._largest)] = np.fmax.reduce(
-            ratios, initial=-np.inf
-        )
+        self._largest[slot] = np.fmax.reduce(ratios, initial=-np.inf)
         downhill = np.nansum(statistics[:, _NORM] * statistics[:, _UPDATE])
         self.reach += elapsed * float(downhill) / (abs(self.loss.smoothed) or math.inf)
-        table = record.statistics[self._rows].astype(np.float64)
+        table = statistics[self._rows]
         # A norm that underflowed is not a gradient of exactly zero.
         norm = np.where((table[:, _NORM] == 0.0) & (table[:, _ZERO] < 1.0), TINY, table[:, _NORM])
         # Where weights are not recorded |g| alone has to do.
@@ -159,7 +157,7 @@ class Window:
             self.weight_growth = self.weight_size
         self._weights_known |= bool(np.isfinite(table[:, _WEIGHT]).any())
         sensitivity = np.where(weight > 0.0, norm * weight, np.where(norm == 0.0, 0.0, np.nan))
-        silent = record.statistics[self._bias, _ZERO] == 1.0
+        silent = statistics[self._bias, _ZERO] == 1.0
         self.bias_silent = np.zeros(len(self.layers), dtype=bool)
         self.bias_silent[self._unit[self._bias[silent]]] = True
         self.starved = np.zeros(len(self.layers), dtype=bool)
@@ -172,7 +170,6 @@ class Window:
         logs = np.log10(top)
         highest = np.fmax.reduce(logs[self.judged], initial=-np.inf)
         self.relative = logs - highest if math.isfinite(highest) else np.full(len(top), np.nan)
-        slot = (self.points - 1) % len(self._ring)
         self._ring[slot] = self.relative
         self._attenuation = None
         scale = abs(self.loss.smoothed)
