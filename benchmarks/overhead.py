@@ -1,12 +1,13 @@
 """What monitoring costs: time of a train step in `fit` with it over one without it.
 
-    python benchmarks/overhead.py [--models mlp,cnn,lstm,transformer] [--steps 320] [--xla]
+    python benchmarks/overhead.py [--models mlp,cnn,lstm,transformer] [--steps 630] [--xla]
 
 All variants of a model train at once, each in a `fit` of its own in a thread of its own, and pass a
-baton: one step of each in turn.  So whatever slows this machine slows all of them alike.  A step's
-time runs from its first callback to its last.  With every N-th step logged the mean is put together
+baton: 21 steps of each in turn.  So whatever slows this machine slows all of them alike.  The first
+3 steps of a turn do not count: caches still hold another variant's data there.  A step's time runs
+from its first callback to its last.  With every N-th step logged the mean is put together
 from the medians of the logged step, of the one after it (which reads the results) and of the
-others; otherwise it is the mean without the slowest 1 %.  The first 20 steps (tracing) are apart,
+others; otherwise it is the mean without the slowest 1 %.  The first 21 steps (tracing) are apart,
 and so are the first two logged ones, of which the second traces once more if the first was probed:
 "start-up" is what they took longer than the plain ones.  "plain again" is a second model
 without anything: its distance from 1 is the noise of this run.
@@ -35,7 +36,10 @@ from keras import layers
 from tb_gradplugin.callbacks import GradientMonitor
 
 BATCH = 64
-START = 20
+TURN = 21
+"""Steps of a turn: no divisor of 10 or 100, so that logged steps fall anywhere in it."""
+SETTLE = 3
+START = TURN
 
 
 def mlp():
@@ -81,7 +85,7 @@ TITLES = {
 
 
 class Baton:
-    """Lets threads take turns, one step each."""
+    """Lets threads take turns."""
 
     def __init__(self, count):
         self.turn, self.count, self.change = 0, count, threading.Condition()
@@ -97,14 +101,15 @@ class Baton:
 
 
 class Take(keras.callbacks.Callback):
-    """First callback: waits for the variant's turn, then the step's time runs."""
+    """First callback: waits at the begin of the variant's turn, then the step's time runs."""
 
     def __init__(self, variant, baton):
         super().__init__()
         self.variant, self.baton = variant, baton
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.baton.wait(self.variant.index)
+        if batch % TURN == 0:
+            self.baton.wait(self.variant.index)
         self.variant.begun = time.perf_counter()
 
 
@@ -117,7 +122,8 @@ class Pass(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.variant.seconds.append(time.perf_counter() - self.variant.begun)
-        self.baton.pass_on()
+        if (batch + 1) % TURN == 0:
+            self.baton.pass_on()
 
 
 class TapeCallback(keras.callbacks.Callback):
@@ -209,29 +215,33 @@ class Variant:
         """Seconds of these steps over those that as many later ones take."""
         return sum(self.seconds[: self.start]) - self.start * self.off
 
+    def _counted(self):
+        """Seconds of the steps that count, and how many steps ago one was logged."""
+        step = np.arange(len(self.seconds))
+        counts = (step >= self.start) & (step % TURN >= SETTLE)
+        # Ours logs step 1, 1 + N, ...; the others N, 2 N, ...
+        phase = (step + (self.kind != "ours")) % self.every if self.thin else np.zeros_like(step)
+        return np.array(self.seconds)[counts], phase[counts]
+
     @property
-    def _phase(self):
-        """Steps since one was logged: ours logs step 1, 1 + N, …; the others N, 2 N, …"""
-        return (np.arange(self.start, len(self.seconds)) + (self.kind != "ours")) % self.every
+    def thin(self):
+        """Whether only every N-th step is logged."""
+        return self.every not in (0, 1, "auto")
 
     @property
     def mean(self):
         """Mean seconds of a step after the start."""
-        steps = np.array(self.seconds[self.start :])
-        if self.every in (0, 1, "auto"):
-            return np.sort(steps)[: -max(len(steps) // 100, 1)].mean()
-        phase = self._phase
-        on, after = np.median(steps[phase == 0]), np.median(steps[phase == 1])
+        seconds, phase = self._counted()
+        if not self.thin:
+            return np.sort(seconds)[: -max(len(seconds) // 100, 1)].mean()
+        on, after = np.median(seconds[phase == 0]), np.median(seconds[phase == 1])
         return (on + after + (self.every - 2) * self.off) / self.every
 
     @property
     def off(self):
         """Median seconds of a step that is not logged, nor follows one that is."""
-        steps = np.array(self.seconds[self.start :])
-        if self.every in (0, 1, "auto"):
-            return np.median(steps)
-        phase = self._phase
-        return np.median(steps[phase > 1])
+        seconds, phase = self._counted()
+        return np.median(seconds[phase > 1] if self.thin else seconds)
 
 
 def measure(name, steps, jit, peers):
@@ -267,13 +277,15 @@ def measure(name, steps, jit, peers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="mlp,cnn,lstm,transformer")
-    parser.add_argument("--steps", type=int, default=320)
+    parser.add_argument("--steps", type=int, default=30 * TURN, help=f"multiple of {TURN}")
     parser.add_argument("--xla", action="store_true", help="compile the models with XLA")
     parser.add_argument(
         "--peers", default="1,10,100", help="update frequencies of the other ways, or nothing"
     )
     args = parser.parse_args()
     peers = [int(n) for n in args.peers.split(",") if n]
+    if args.steps % TURN:
+        parser.error(f"--steps (={args.steps}) must be a multiple of {TURN}")
     print(
         f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {os.cpu_count()} cores, "
         f"{platform.machine()}; step time over plain, {args.steps} interleaved steps, batch {BATCH}"

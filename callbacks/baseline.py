@@ -102,7 +102,7 @@ class BaselineLoss:
             return float("nan")
         mean, square = self._sum / self._batches
         if self._kind == "squared":
-            return float(np.mean(np.maximum(square - mean * mean, 0.0)))
+            return float(np.maximum(square - mean * mean, 0.0).sum()) / len(mean)
         if self._kind == "binary":
             return float(np.mean(_plogp(mean) + _plogp(1.0 - mean)))
         return float(np.sum(_plogp(mean / max(mean.sum(), 1e-12))))

@@ -25,7 +25,7 @@ from .capture import Capture, Captured, create_capture, unsupported
 from .describe import describe
 from .recording import learning_rate, probe_record, step_record
 from .run_writer import RunWriter, as_number
-from .schedule import ProbeSchedule, Schedule
+from .schedule import DENSE_HISTOGRAMS, ProbeSchedule, Schedule
 
 NOTHING_SEEN = (
     "GradientMonitor saw no gradients: no optimizer that it knows was called in the train step. "
@@ -135,7 +135,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._epoch_start = 0  # train steps before the current epoch
         self._batch = -1  # of the current epoch, last begun
         self._points = 0
-        self._log2_points = Schedule(max_interval=None)
+        self._log2_points = Schedule(max_interval=None, dense=DENSE_HISTOGRAMS)
         self._structure: ModelStructure | None = None
         self._structure_key: tuple[int, ...] | None = None
         self._with_linear: Captured | None = None

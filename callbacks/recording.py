@@ -18,6 +18,9 @@ from .capture import Captured
 from .describe import layers_in_order
 
 _SCALED = [STATISTICS_COLUMNS.index(c) for c in ("norm", "mean", "std", "min", "max")]
+_NONFINITE = [STATISTICS_COLUMNS.index(c) for c in ("nan_count", "inf_count")]
+_NORM = STATISTICS_COLUMNS.index("norm")
+_UPDATE = STATISTICS_COLUMNS.index("update_norm")
 _GRADIENT = PROBE_COLUMNS.index("gradient_norm")
 
 
@@ -29,19 +32,19 @@ def step_record(captured: Captured, model: Any, baseline: BaselineLoss) -> StepR
         model: that was trained; tells clipping.
         baseline: of this fit; takes in the labels of the step.
     """
-    statistics = captured.statistics.copy()
-    statistics[:, _SCALED] /= captured.scale[:, None]
-    column = dict(zip(STATISTICS_COLUMNS, statistics.T, strict=True))
-    nonfinite = np.nansum(column["nan_count"]) + np.nansum(column["inf_count"])
-    scaled = bool(np.any(captured.scale != 1.0))
-    skipped = scaled and nonfinite > 0 and not np.any(column["update_norm"] > 0)
+    statistics, skipped = captured.statistics, False
+    if np.any(captured.scale != 1.0):
+        statistics = statistics.copy()
+        statistics[:, _SCALED] /= captured.scale[:, None]
+        nonfinite = np.any(statistics[:, _NONFINITE] > 0)
+        skipped = nonfinite and not np.any(statistics[:, _UPDATE] > 0)
     training = {
         "loss": captured.loss,
         "data_loss": captured.data_loss,
         "baseline_loss": baseline.update(captured.labels),
         "learning_rate": captured.learning_rate,
         "loss_scale": float(captured.scale.max()),
-        "clip_ratio": _clip_ratio(model, column["norm"]),
+        "clip_ratio": _clip_ratio(model, statistics[:, _NORM]),
         "skipped": float(skipped),
     }
     histograms = None
@@ -124,14 +127,16 @@ def _clip_ratio(model: Any, norms: np.ndarray) -> float:
         if isinstance(optimizer, StandardisedOptimizer):
             return float("nan")  # what is clipped is another gradient
         optimizer = optimizer.inner_optimizer
-    norms = norms[np.isfinite(norms)].astype(np.float64)
-    total = float(np.sqrt(np.sum(norms**2)))
     if getattr(optimizer, "clipvalue", None):
         return float("nan")
-    limit = getattr(optimizer, "global_clipnorm", None)
-    if limit and total > 0:
-        return min(1.0, limit / total)
-    limit = getattr(optimizer, "clipnorm", None)
-    if limit and total > 0:
-        return float(np.sqrt(np.sum(np.minimum(norms, limit) ** 2))) / total
-    return 1.0
+    of_all = getattr(optimizer, "global_clipnorm", None)
+    of_each = getattr(optimizer, "clipnorm", None)
+    if not (of_all or of_each):
+        return 1.0
+    norms = norms[np.isfinite(norms)].astype(np.float64)
+    total = float(np.sqrt(np.sum(norms**2)))
+    if total == 0.0:
+        return 1.0
+    if of_all:
+        return min(1.0, of_all / total)
+    return float(np.sqrt(np.sum(np.minimum(norms, of_each) ** 2))) / total

@@ -5,6 +5,8 @@ from __future__ import annotations
 AUTO_DENSE_STEPS = 20
 """Every step is logged up to here: initialisation faults show at once."""
 AUTO_MAX_INTERVAL = 100
+DENSE_HISTOGRAMS = 10
+"""Every logged step has a histogram up to this many: enough to draw, and they cost most."""
 
 MAX_ASKED_PROBES = 8
 """Probes of a run that need no asking for: the first, and those after findings."""
@@ -13,13 +15,14 @@ MAX_ASKED_PROBES = 8
 class Schedule:
     """Logged steps for an ``update_freq``.
 
-    ``"auto"``: every step up to 20, then every ``step // 20``, at most every 100.
+    ``"auto"``: every step up to ``dense``, then every ``step // dense``, at most every 100.
     An int N: step 1, 1 + N, 1 + 2 N, …  ``"epoch"``: the first step of every epoch.
 
     Args:
         update_freq: ``"auto"``, ``"epoch"`` or an int >= 1.
-        max_interval: longest interval of ``"auto"``; None keeps it at a twentieth, so that N
-            items leave about 20 + 20 ln(N / 20): 98 of 1000, 144 of 10,000.
+        max_interval: longest interval of ``"auto"``; None keeps growing it, so that N items leave
+            about ``dense`` (1 + ln(N / dense)): of 1000 98 with 20, 56 with 10.
+        dense: of ``"auto"``, see above.
 
     Raises:
         TypeError: ``update_freq`` is neither a str nor an int.
@@ -27,7 +30,11 @@ class Schedule:
     """
 
     def __init__(
-        self, update_freq: str | int = "auto", *, max_interval: int | None = AUTO_MAX_INTERVAL
+        self,
+        update_freq: str | int = "auto",
+        *,
+        max_interval: int | None = AUTO_MAX_INTERVAL,
+        dense: int = AUTO_DENSE_STEPS,
     ):
         allowed = 'must be "auto", "epoch" or an int >= 1 (log every N-th step)'
         if isinstance(update_freq, bool) or not isinstance(update_freq, (str, int)):
@@ -38,6 +45,7 @@ class Schedule:
             raise ValueError(f"`update_freq` (={update_freq!r}) {allowed}.")
         self._freq = update_freq
         self._max_interval = max_interval or 2**63
+        self._dense = dense
         self._next = 1
 
     def begin(self, step: int) -> None:
@@ -65,7 +73,7 @@ class Schedule:
         if isinstance(self._freq, int):
             self._next = step + self._freq - (step - 1) % self._freq
         elif self._freq == "auto":
-            self._next = step + min(max(step // AUTO_DENSE_STEPS, 1), self._max_interval)
+            self._next = step + min(max(step // self._dense, 1), self._max_interval)
         else:
             self._next = 2**63
 

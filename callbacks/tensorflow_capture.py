@@ -31,17 +31,23 @@ BRANCHES = ("CondBranchFuncGraph", "WhileCondFuncGraph", "WhileBodyFuncGraph")
 """Graphs of control flow inside a function, which see the variables of the function around them."""
 
 
+TOLD = ("loss_scale", "learning_rate", "seen", "loss", "data_loss")
+"""What is kept beside the statistics of a call; ``seen``: 1 with a loss, 2 with label moments."""
+_HEAD = 1 + len(TOLD)
+
+
 @dataclasses.dataclass
 class _Slot:
     """Where one ``optimizer.apply`` call of the instrumented step leaves its results.
 
     One read a captured step is cheaper than many: ``results`` holds, flat, how often the call has
-    been made, the loss scale, the learning rate, and then the statistics of every variable.
+    been made, ``TOLD`` and the statistics of every variable, then the label moments.
     """
 
     variables: list[Any]
-    present: list[bool]
+    absent: np.ndarray  # places of those without a gradient
     results: tf.Variable
+    moments: int  # length of the label moments
     counts: tf.Variable | None
     linear: tf.Variable | None
     calls: float = 0.0  # when last read
@@ -80,9 +86,9 @@ class TensorFlowCapture:
         self._probing: Callable[..., Any] | None = None  # the instrumented step with a probe
         self.probe_failure: BaseException | None = None
         self._slots: list[_Slot] = []
-        # Flat: how often the loss was noted, the loss, that without regularisation, label moments.
-        self._losses: tf.Variable | None = None
-        self._noted = 0.0
+        self._optimizers: list[keras.optimizers.Optimizer] = []
+        # Latest in the step that is traced: the loss, that of the data, label moments (flat).
+        self._loss: tuple[Any, Any, Any] | None = None
         self._want: tf.Variable | None = None
         self._wanted = (False, False)
         self._graph: Any = None
@@ -142,7 +148,8 @@ class TensorFlowCapture:
             _set(self._model, armed.plain)
 
     def _build(self, plain: Callable[..., Any] | None) -> None:
-        self._slots, self._losses, self._noted = [], None, 0.0
+        self._slots = []
+        self._optimizers = find_optimizers(self._model, self._more)
         # Not an integer or bool: those live on the host and break XLA clusters on a GPU.
         self._want, self._wanted = _own_variable([2]), (False, False)
         self._instrumented = self._twin(plain, None)
@@ -161,7 +168,7 @@ class TensorFlowCapture:
         original = model.train_step
 
         def train_step(data: Any) -> Any:
-            self._calls = 0
+            self._calls, self._loss = 0, None
             self._graph = _graph()
             with contextlib.ExitStack() as stack:
                 stack.enter_context(_replaced(model, "compute_loss", self._watch_loss(model)))
@@ -207,7 +214,7 @@ class TensorFlowCapture:
     @contextlib.contextmanager
     def _patched(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            for optimizer in find_optimizers(self._model, self._more):
+            for optimizer in self._optimizers:
                 wrapped = self._watch_apply(optimizer, optimizer.apply)
                 stack.enter_context(_replaced(optimizer, "apply", wrapped))
             try:
@@ -226,10 +233,10 @@ class TensorFlowCapture:
                 else list(trainable_variables)
             )
             before: list[Any] = []
-            told = None
+            told: list[Any] = []
             try:
                 before = [tf.identity(_value(v)) for v in variables] if self._updates else []
-                told = tf.stack([_loss_scale(optimizer), _learning_rate(optimizer)])
+                told = [_loss_scale(optimizer), _learning_rate(optimizer)]
             except Exception as error:
                 self.failure = error
             graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
@@ -264,7 +271,7 @@ class TensorFlowCapture:
         grads: list[Any],
         variables: list[Any],
         before: list[Any],
-        told: Any,
+        told: list[Any],
         graph: Any,
         done: int,
     ) -> None:
@@ -280,26 +287,32 @@ class TensorFlowCapture:
                 tf.stack([stats.l2_norm(b), stats.l2_norm(c)])
                 for b, c in zip(before, changes, strict=True)
             ]
-        table = stats.statistics(pairs, norms)
+        losses, moments = self._loss_in_sight()
         n, index = len(pairs), self._calls
         self._calls += 1
         if index == len(self._slots):  # a function may be traced again: each slot is made once
             shapes = [[n, bins.DEVICE_BINS], [n, stats.STOCK_BUCKETS, 3]]
             counts, linear = (_own_variable(s) if self._histograms else None for s in shapes)
-            present = [p is not None for p in pairs]
-            results = _own_variable([3 + n * stats.COLUMNS])
-            self._slots.append(_Slot(variables, present, results, counts, linear))
+            absent = np.flatnonzero([p is None for p in pairs])
+            length = moments.shape.num_elements()
+            results = _own_variable([_HEAD + n * stats.COLUMNS + length])
+            self._slots.append(_Slot(variables, absent, results, length, counts, linear))
         slot = self._slots[index]
-        slot.results.assign(
-            tf.concat([_counted(slot.results), told, tf.reshape(table, [-1])], axis=0)
-        )
+        if moments.shape.num_elements() != slot.moments:
+            losses[0], moments = tf.minimum(losses[0], 1.0), tf.zeros([slot.moments])
         assert self._want is not None
-        for place, kind, function in (
-            (slot.counts, 0, stats.log2_counts),
-            (slot.linear, 1, stats.linear_histogram),
-        ):
-            if place is not None:
-                place.assign(stats.histograms(self._want[kind], pairs, function, place.shape))
+        wanted = tf.unstack(self._want > 0.5)
+        keeps = [
+            stats.Keep(place, function, wish)
+            for place, function, wish in (
+                (slot.counts, stats.log2_counts, wanted[0]),
+                (slot.linear, stats.linear_histogram, wanted[1]),
+            )
+            if place is not None
+        ]
+        table = tf.reshape(stats.statistics(pairs, norms, keeps), [-1])
+        head = [_counted(slot.results), tf.stack([*told, *losses])]
+        slot.results.assign(tf.concat([*head, table, moments], axis=0))
 
     def _note_loss(self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if loss is None:
@@ -309,60 +322,60 @@ class TensorFlowCapture:
         data = loss - tf.add_n(extra) if extra else loss
         names = ("x", "y", "y_pred", "sample_weight")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        parts: list[Any] = [tf.stack([loss, data])]
+        moments = None
         try:
             moments = label_moments(
                 self._model, given.get("y"), given.get("y_pred"), given.get("sample_weight")
             )
-            if moments is not None:
-                parts.append(tf.reshape(moments, [-1]))
         except Exception:  # labels of a kind not thought of: the baseline stays unknown
             pass
-        shape = [1 + sum(part.shape.num_elements() for part in parts)]
-        if self._losses is None:
-            self._losses = _own_variable(shape)
-        if self._losses.shape == shape:
-            self._losses.assign(tf.concat([_counted(self._losses), *parts], axis=0))
+        self._loss = loss, data, None if moments is None else tf.reshape(moments, [-1])
+
+    def _loss_in_sight(self) -> tuple[list[Any], Any]:
+        """The last three of ``TOLD`` and the label moments, of the latest loss of this step."""
+        loss, data, moments = self._loss or (None, None, None)
+        if loss is None or not _in_sight(loss):
+            return [tf.zeros([])] * 3, tf.zeros([0])
+        if moments is None:
+            return [tf.ones([]), loss, data], tf.zeros([0])
+        return [tf.constant(2.0), loss, data], moments
 
     def collect(self) -> Captured | None:
         """Results of the last captured step, once; None if no optimizer ran in it."""
         if self._pending is None:
             return None
         (step, log2, linear, probe, logs), self._pending = self._pending, None
-        slots, read = self._slots, [_read(s.results) for s in self._slots]
-        reached = [r[0] != s.calls for r, s in zip(read, slots, strict=True)]
-        if self.failure is not None or not any(reached):
+        if self.failure is not None:
             return None
-        for slot, results in zip(slots, read, strict=True):
-            slot.calls = results[0]
-        loss = data_loss = float("nan")
-        labels, reported = None, True
-        losses = np.zeros(1) if self._losses is None else _read(self._losses)
-        if losses[0] != self._noted:
-            self._noted = losses[0]
-            loss, data_loss = float(losses[1]), float(losses[2])
-            labels = losses[3:].reshape(2, -1) if len(losses) > 3 else None
-        elif isinstance(logs, dict) and "loss" in logs:
-            told = np.asarray(logs["loss"], dtype=np.float64)
+        slots = self._slots
+        tables, scales, labels = [], [], None
+        loss = data_loss = rate = float("nan")
+        reached = seen = False
+        for slot in slots:
+            results = _read(slot.results)
+            calls, scale, its_rate, its_seen, its_loss, its_data_loss = results[:_HEAD].tolist()
+            there, slot.calls = calls != slot.calls, calls
+            tables.append(self._statistics(slot, results, there))
+            scales.append(scale if there else 1.0)
+            if there and not reached:
+                reached, rate = True, _shortest(its_rate)
+            if there and its_seen:
+                seen, loss, data_loss = True, its_loss, its_data_loss
+                labels = results[-slot.moments :].reshape(2, -1) if its_seen == 2.0 else None
+        if not reached:
+            return None
+        if not seen and isinstance(logs, dict) and "loss" in logs:
+            seen, told = True, np.asarray(logs["loss"], dtype=np.float64)
             loss = data_loss = float(told) if told.ndim == 0 else loss
-        else:
-            reported = False
-        # float32 holds seven digits: 0.001 is meant, not 0.0010000000474974513.
-        rate = next(r[2] for r, there in zip(read, reached, strict=True) if there)
         return Captured(
             step=step,
             variables=[v for s in slots for v in s.variables],
-            statistics=np.concatenate(
-                [self._statistics(*one) for one in zip(slots, read, reached, strict=True)]
-            ),
-            scale=np.repeat(
-                [float(r[1]) if there else 1.0 for r, there in zip(read, reached, strict=True)],
-                [len(s.variables) for s in slots],
-            ),
-            learning_rate=float(f"{rate:.7g}") if rate >= 0.0 else float("nan"),
+            statistics=tables[0] if len(tables) == 1 else np.concatenate(tables),
+            scale=np.repeat(scales, [len(s.variables) for s in slots]),
+            learning_rate=rate,
             loss=loss,
             data_loss=data_loss,
-            loss_reported=reported,
+            loss_reported=seen,
             labels=labels,
             counts=np.concatenate([_read(s.counts) for s in slots]) if log2 else None,
             linear=np.concatenate([_read(s.linear) for s in slots]) if linear else None,
@@ -379,10 +392,12 @@ class TensorFlowCapture:
         return found
 
     def _statistics(self, slot: _Slot, results: np.ndarray, reached: bool) -> np.ndarray:
-        table = results[3:].reshape(-1, stats.COLUMNS)
+        size = len(slot.variables) * stats.COLUMNS
+        table = results[_HEAD : _HEAD + size].reshape(-1, stats.COLUMNS)
         if not reached:
             table[:] = np.nan
-        table[~np.array(slot.present, bool)] = np.nan
+        elif len(slot.absent):
+            table[slot.absent] = np.nan
         if not self._updates:
             table[:, -2:] = np.nan
         return table
@@ -393,7 +408,7 @@ class TensorFlowCapture:
             return np.zeros([0, stats.STOCK_BUCKETS, 3], np.float32)
         flat = [stats.as_gradient(_value(v), xla=False) for v in variables]
         shape = [len(flat), stats.STOCK_BUCKETS, 3]
-        return stats.histograms(tf.constant(1.0), flat, stats.linear_histogram, shape).numpy()
+        return stats.histograms(flat, stats.linear_histogram, shape).numpy()
 
 
 @contextlib.contextmanager
@@ -428,6 +443,14 @@ def _graph() -> Any:
     while type(graph).__name__ in BRANCHES:
         graph = graph.outer_graph
     return graph
+
+
+def _in_sight(tensor: Any) -> bool:
+    """Whether what is traced now can use ``tensor``: of the same function or one around it."""
+    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    while graph is not None and graph is not getattr(tensor, "graph", None):
+        graph = getattr(graph, "outer_graph", None)
+    return tf.executing_eagerly() or graph is not None
 
 
 def _own_variable(shape: Any) -> tf.Variable:
@@ -496,6 +519,11 @@ def _loss_scale(optimizer: Any) -> Any:
     else:
         scale = getattr(optimizer, "loss_scale_factor", None) or 1.0
     return tf.cast(scale, tf.float32)
+
+
+def _shortest(rate: float) -> float:
+    """The number meant by a float32: 0.001 for 0.0010000000474974513; NaN for a negative one."""
+    return float(f"{rate:.7g}") if rate >= 0.0 else float("nan")
 
 
 def _learning_rate(optimizer: Any) -> Any:

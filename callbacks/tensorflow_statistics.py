@@ -8,6 +8,7 @@ on which it goes by the operation: the small ones are measured together, as rows
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -116,7 +117,18 @@ def _in_order(parts: list[tuple[Rows, Tensor]], count: int) -> Tensor:
     return tf.gather(tf.concat([tf.zeros_like(values[0][:1]), *values], 0), place)
 
 
-def statistics(gradients: list[Gradient | None], norms: list[Tensor]) -> Tensor:
+@dataclasses.dataclass(frozen=True)
+class Keep:
+    """A histogram to keep: where, what (``log2_counts`` or ``linear_histogram``), and whether."""
+
+    place: tf.Variable
+    function: Callable[[Rows], Tensor]
+    wanted: Tensor
+
+
+def statistics(
+    gradients: list[Gradient | None], norms: list[Tensor], keeps: Sequence[Keep] = ()
+) -> Tensor:
     """Statistics of each variable, ``STATISTICS_COLUMNS``.
 
     The fast path sums in float32 (Eigen adds in a tree: error of sums of squares below 1e-6
@@ -127,6 +139,7 @@ def statistics(gradients: list[Gradient | None], norms: list[Tensor]) -> Tensor:
     Args:
         gradients: results of ``as_gradient``, or None without a gradient.
         norms: float32 [2] of each variable, norm before the optimizer's call and of the change.
+        keeps: histograms to assign to their places where they are wanted (bool []).
 
     Returns:
         float32 [len(gradients), COLUMNS]; zeros for None.
@@ -140,19 +153,70 @@ def statistics(gradients: list[Gradient | None], norms: list[Tensor]) -> Tensor:
         [(r, _sums_of_small(r) if len(r.index) > 1 else _sums_of_one(r)) for r in arranged], count
     )
     quick, doubtful = _described(sums)
-    present = np.array([g is not None for g in gradients])
-    table = tf.cond(
-        tf.reduce_any(doubtful & present),
-        _apart(lambda: tf.stack([_careful(g) for g in gradients])),
-        lambda: quick,
-    )
+    careful = tf.reduce_any(doubtful & np.array([g is not None for g in gradients]))
+    wishes = [careful, *(k.wanted for k in keeps)]
+    handles: list[Any] = [k.place.handle for k in keeps]
+    told, flat = [quick, *wishes, *handles], _flat(gradients)
+
+    # What is seldom wanted is behind one operation, see ``either``.
+    def seldom(*inputs: Tensor) -> list[Tensor]:
+        quick, careful, *more = inputs[: len(told)]
+        flat = inputs[len(told) :]
+        for keep, wanted, handle in zip(keeps, more, more[len(keeps) :], strict=False):
+            either(wanted, functools.partial(fill, keep), lambda *_: [], [handle, *flat])
+        return either(careful, describe, lambda quick, *_: [quick], [quick, *flat])
+
+    def fill(keep: Keep, handle: Tensor, *flat: Tensor) -> list[Tensor]:
+        value = histograms(_nested(flat, gradients), keep.function, keep.place.shape)
+        tf.raw_ops.AssignVariableOp(resource=handle, value=value)
+        return []
+
+    def describe(_: Tensor, *flat: Tensor) -> list[Tensor]:
+        return [tf.stack([_careful(g) for g in _nested(flat, gradients)])]
+
+    (table,) = either(tf.reduce_any(wishes), seldom, lambda quick, *_: [quick], [*told, *flat])
     return tf.concat([table, tf.stack(norms)], axis=1)
 
 
-def _apart(function: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """``function`` for a branch: one operation there, else all of its own are scheduled each time,
-    also where the branch is not taken."""
-    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+def either(
+    wanted: Tensor,
+    then: Callable[..., list[Tensor]],
+    otherwise: Callable[..., list[Tensor]],
+    inputs: Sequence[Tensor],
+) -> list[Tensor]:
+    """``then(*inputs)`` if ``wanted``, else ``otherwise(*inputs)``, as one operation of the graph.
+
+    ``tf.cond`` becomes a switch for every input and schedules the operations of both branches, at
+    every step.  The functions must use nothing else of the graph around them.
+    """
+    if tf.executing_eagerly():
+        return (then if wanted else otherwise)(*inputs)
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in inputs]
+    taken, other = (
+        tf.function(f, autograph=False).get_concrete_function(*specs) for f in (then, otherwise)
+    )
+    out = tf.raw_ops.If(
+        cond=wanted,
+        input=list(inputs),
+        Tout=[tensor.dtype for tensor in taken.outputs],
+        then_branch=taken,
+        else_branch=other,
+    )
+    return list(out) if taken.outputs else []
+
+
+def _flat(gradients: Iterable[Gradient | None]) -> list[Tensor]:
+    """The tensors of ``gradients``."""
+    return [t for g in gradients if g is not None for t in g if not isinstance(t, int)]
+
+
+def _nested(tensors: Iterable[Tensor], like: Iterable[Gradient | None]) -> list[Gradient | None]:
+    """Gradients as in ``like``, of the tensors that ``_flat`` gives."""
+    rest = iter(tensors)
+    return [
+        None if g is None else (next(rest), g[1] if isinstance(g[1], int) else next(rest))
+        for g in like
+    ]
 
 
 def _sums_of_one(rows: Rows) -> Tensor:
@@ -280,29 +344,36 @@ def l2_norm(value: Tensor) -> Tensor:
 
 
 def histograms(
-    wanted: Tensor,
-    gradients: Sequence[Gradient | None],
-    function: Callable[[Rows], Tensor],
-    shape: Any,
+    gradients: Sequence[Gradient | None], function: Callable[[Rows], Tensor], shape: Any
 ) -> Tensor:
-    """``function`` (``log2_counts`` or ``linear_histogram``) of all gradients if wanted.
+    """``function`` (``log2_counts`` or ``linear_histogram``) of all gradients.
 
     Args:
-        wanted: float32 [], 1 or 0.
         gradients: as in ``statistics``.
         function: from rows to a tensor of ``shape[1:]`` for each of them.
         shape: of the result.
 
     Returns:
-        float32 of ``shape``; zeros for None, and everywhere if not wanted.
+        float32 of ``shape``; zeros for None.
     """
-    if not any(g is not None for g in gradients):
-        return tf.zeros(shape)
+    parts = [
+        (rows, function(rows))
+        if len(rows.index) > 1
+        else (rows, _of_one(function)(rows.matrix, rows.left_out))
+        for rows in in_rows(gradients)
+    ]
+    return _in_order(parts, len(gradients)) if parts else tf.zeros(shape)
 
-    def make() -> Tensor:
-        return _in_order([(r, function(r)) for r in in_rows(gradients)], len(gradients))
 
-    return tf.cond(wanted > 0.5, _apart(make), lambda: tf.zeros(shape))
+@functools.cache
+def _of_one(function: Callable[[Rows], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """``function`` of a single row of any length, traced once a process."""
+
+    def of_one(matrix: Tensor, left_out: Tensor) -> Tensor:
+        return function(Rows([0], matrix, tf.shape(matrix, out_type=tf.int64)[1:], left_out))
+
+    signature = [tf.TensorSpec([1, None], tf.float32), tf.TensorSpec([1], tf.int64)]
+    return tf.function(of_one, input_signature=signature, autograph=False)
 
 
 def log2_counts(rows: Rows) -> Tensor:

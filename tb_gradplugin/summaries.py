@@ -26,8 +26,15 @@ _DTYPES = {
     "float64": types_pb2.DT_DOUBLE,
     "uint16": types_pb2.DT_UINT16,
 }
+_LITTLE_ENDIAN = {name: np.dtype(name).newbyteorder("<") for name in _DTYPES}
 _CONTENT = json.dumps({"schema": metadata.SCHEMA_VERSION}).encode("ascii")
-
+_METADATA = {
+    plugin: summary_pb2.SummaryMetadata(
+        data_class=summary_pb2.DATA_CLASS_TENSOR,
+        plugin_data=summary_pb2.SummaryMetadata.PluginData(plugin_name=plugin, content=_CONTENT),
+    )
+    for plugin in (metadata.PLUGIN_NAME, metadata.HISTOGRAM_PLUGIN_NAME)
+}
 
 LARGEST = float(np.finfo(np.float32).max)
 """Stands for Inf in the JSON of a probe; JSON has no such number."""
@@ -41,7 +48,7 @@ class DataError(ValueError):
 
 
 def _tensor(array: np.ndarray, dtype: str) -> tensor_pb2.TensorProto:
-    array = np.asarray(array, dtype=np.dtype(dtype).newbyteorder("<"))
+    array = np.asarray(array, dtype=_LITTLE_ENDIAN[dtype])
     return tensor_pb2.TensorProto(
         dtype=_DTYPES[dtype],
         tensor_shape=tensor_shape_pb2.TensorShapeProto(
@@ -62,17 +69,7 @@ def _text(text: str) -> tensor_pb2.TensorProto:
 def _value(
     tag: str, tensor: tensor_pb2.TensorProto, plugin: str = metadata.PLUGIN_NAME
 ) -> summary_pb2.Summary.Value:
-    return summary_pb2.Summary.Value(
-        tag=tag,
-        tensor=tensor,
-        metadata=summary_pb2.SummaryMetadata(
-            data_class=summary_pb2.DATA_CLASS_TENSOR,
-            plugin_data=summary_pb2.SummaryMetadata.PluginData(
-                plugin_name=plugin,
-                content=_CONTENT,
-            ),
-        ),
-    )
+    return summary_pb2.Summary.Value(tag=tag, tensor=tensor, metadata=_METADATA[plugin])
 
 
 def _blocks(tag: str, rows: np.ndarray, dtype: str, plugin: str) -> list[summary_pb2.Summary.Value]:

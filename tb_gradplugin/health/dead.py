@@ -36,7 +36,7 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     With progress: zero for 20 points, in a layer that had a gradient before, while others still
     have one; warning.
     """
-    if window.step < t.settle_step:
+    if window.step < t.settle_step or not window.zeros:
         return None
     zero = window.judged & (window.zero_points > 0)
     mostly = window.judged & (window.zero_share > MOSTLY)

@@ -48,15 +48,14 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     settled = window.step >= t.settle_step
     known = math.isfinite(loss.baseline)
     factor = t.loss_growth if settled and known else t.loss_growth_early
-    # Losses of games between networks, and of agents, rise in healthy training.
-    driven = known or bool((window.update_ratio > DRIVEN * t.update_ratio).any())
-    if driven and loss.exceeds(factor, t.baseline_growth, RECENT_POINTS if settled else MIN_POINTS):
+    points = RECENT_POINTS if settled else MIN_POINTS
+    if loss.exceeds(factor, t.baseline_growth, points) and (known or driven(window, t)):
         return Detection(window.everything, "critical", grown(window), {"sign": "loss"})
     if settled and oversized(window, t, t.start_excess):
         return Detection(window.everything, "critical", None, {"sign": "start"})
     if settled and window.weight_growth > t.weight_growth:
         return Detection(window.everything, "critical", None, {"sign": "weights"})
-    if window.settled_points >= t.window_points:
+    if window.settled_points >= t.window_points and window.fast:
         # Tiny weights far from the output take large relative updates: that is vanishing.
         far = window.attenuation < -t.attenuation
         fast = window.judged & (window.update_ratio > t.update_ratio) & ~far
@@ -65,10 +64,19 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     if settled and window.depth_slope() < -t.depth_growth:
         near_top = window.attenuation > -SHOWN_DECADES
         return Detection(window.everything, "critical", near_top, {"sign": "depth"})
-    through_time = window.time_decades()[:, 1] > t.time_growth
-    if settled and loss.is_supervised and through_time.any():
-        return Detection(through_time, "critical", None, {"sign": "time"})
+    if settled and loss.is_supervised and window.knows_time:
+        through_time = window.time_decades()[:, 1] > t.time_growth
+        if through_time.any():
+            return Detection(through_time, "critical", None, {"sign": "time"})
     return None
+
+
+def driven(window: Window, t: Thresholds) -> bool:
+    """Whether updates are large enough to be why the loss grows.
+
+    Losses of games between networks, and of agents, rise in healthy training.
+    """
+    return bool((window.update_ratio > DRIVEN * t.update_ratio).any())
 
 
 def oversized(window: Window, t: Thresholds, excess: float) -> bool:

@@ -166,17 +166,19 @@ def head(structure: ModelStructure) -> tuple[int, str | None]:
     return (last.shape or (0,))[-1], activation(structure, last.layer)
 
 
+ONE_SOFTMAX = (1, "softmax")
+
+
 def constant_output(structure: ModelStructure) -> bool:
     """Whether the last layer with a kernel is a softmax over one unit."""
-    return head(structure) == (1, "softmax")
+    return head(structure) == ONE_SOFTMAX
 
 
 def output_mismatch(window: Window) -> str | None:
     """What does not fit between the last activation, the loss and the targets, in words."""
-    structure, probe = window.structure, window.probe
-    activation_ = head(structure)[1]
-    loss = (structure.loss or "").replace("_", "").lower()
-    if constant_output(structure):
+    probe, activation_ = window.probe, window.output[1]
+    loss = (window.structure.loss or "").replace("_", "").lower()
+    if window.output == ONE_SOFTMAX:
         return "The softmax over a single unit is always 1"
     if "entropy" in loss and activation_ in ("relu", "tanh", "elu", "leaky_relu", "selu"):
         return f"A cross-entropy needs probabilities, and the last layer gives {activation_}"

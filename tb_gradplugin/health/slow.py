@@ -41,21 +41,24 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     loss = window.loss
     if window.step < t.slow_step or not loss.is_supervised or loss.progress:
         return None
-    if window.rate_growth > RISING or facts.output_mismatch(window):
-        return None
-    ratios = window.update_ratio[window.judged]
-    largest = np.fmax.reduce(ratios, initial=-np.inf)
-    above = loss.smoothed > ABOVE * loss.baseline > 0.0 and loss.initial > loss.baseline
-    # Updates that rounding swallows are zero; where they are not recorded, ``largest`` is -inf.
-    if largest >= 0.0 and max(largest, window.pace) < t.slow_update_ratio:
-        sign = "update"
-    elif above and 0.0 < window.reach < 1.0 - loss.baseline / loss.initial:
-        sign = "reach"
-    elif target_scale(window) > FAR:
-        sign = "scale"
-    else:
+    sign = sign_of(window, t)
+    if sign is None or window.rate_growth > RISING or facts.output_mismatch(window):
         return None
     return Detection(window.everything, "warning", details={"sign": sign})
+
+
+def sign_of(window: Window, t: Thresholds) -> str | None:
+    """By which of the three signs learning is slow, if by any."""
+    loss = window.loss
+    if window.pace < t.slow_update_ratio:
+        largest = np.fmax.reduce(window.update_ratio[window.judged], initial=-np.inf)
+        # Updates that rounding swallows are zero; where they are not recorded it is -inf.
+        if 0.0 <= largest < t.slow_update_ratio:
+            return "update"
+    above = loss.smoothed > ABOVE * loss.baseline > 0.0 and loss.initial > loss.baseline
+    if above and 0.0 < window.reach < 1.0 - loss.baseline / loss.initial:
+        return "reach"
+    return "scale" if target_scale(window) > FAR else None
 
 
 def target_scale(window: Window) -> float:

@@ -51,6 +51,7 @@ class Tracker:
         self._onset = np.zeros(layers, dtype=np.int64)
         self._noticed = np.zeros(layers, dtype=np.int64)
         self._owned = np.zeros(layers, dtype=bool)
+        self._sick = False  # whether anything was at the last point, or any case is open
 
     def update(
         self, step: int, found: Detection | None, *, at_once: bool = False
@@ -65,7 +66,10 @@ class Tracker:
         Returns:
             cases opened (or open again), and all cases sick at this point, these included.
         """
+        if found is None and not self._sick:
+            return [], []
         sick = np.zeros_like(self._owned) if found is None else found.sick
+        self._sick = found is not None or any(case.active for case in self.cases)
         self._sick_points = np.where(sick, self._sick_points + 1, 0)
         begins = self._sick_points == 1
         self._noticed[begins] = self._onset[begins] = step

@@ -12,7 +12,7 @@ import numpy as np
 from tb_gradplugin.health import facts
 from tb_gradplugin.health.rule import Detection, Explanation, Rule, number, plural
 from tb_gradplugin.health.thresholds import Thresholds
-from tb_gradplugin.health.window import Window
+from tb_gradplugin.health.window import PEAK_MARGIN, Window
 
 RULE = Rule(
     "vanishing",
@@ -26,8 +26,6 @@ BORDER = 0.5
 """Decades.  Shallow sigmoid networks start near 3 and may still take off: close to the limit..."""
 BORDER_TIME = 5
 """...they are watched for this many times ``settle_step`` first."""
-PEAK_MARGIN = 1.0
-"""Decades: a layer that once had influence and lost it has converged, not vanished."""
 
 
 def detect(window: Window, t: Thresholds) -> Detection | None:
@@ -54,7 +52,9 @@ def through_time(window: Window, t: Thresholds) -> Detection | None:
     Healthy layers forget as much, if what counts is in the last steps: so only without progress.
     """
     loss = window.loss
-    if window.step < t.slow_step or not loss.is_supervised or not loss.stands_still:
+    if window.step < t.slow_step or not window.knows_time:
+        return None
+    if not (loss.is_supervised and loss.stands_still):
         return None
     decades = window.time_decades()
     sick = decades[:, 0] < -t.time_attenuation
@@ -69,9 +69,10 @@ def faded(window: Window, t: Thresholds) -> np.ndarray:
     A layer whose gradient is exactly zero belongs here if the next layer with any gradient is
     faded too (underflow), else to the rule ``dead``.
     """
+    # Not low once in the window, or not one gradient is left: that is dead, not faded.
+    if not window.low or not np.isfinite(window.relative[window.judged]).any():
+        return np.zeros(len(window.layers), dtype=bool)
     a = window.attenuation
-    if not np.isfinite(window.relative[window.judged]).any():
-        return np.zeros(len(a), dtype=bool)  # not one gradient is left: dead, not faded
     progress = window.loss.progress
     limit = t.attenuation_with_progress if progress else t.attenuation
     if not progress and window.step < BORDER_TIME * t.settle_step:

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from tb_gradplugin.health import facts
 from tb_gradplugin.health.progress import LossTrend
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
@@ -23,6 +24,10 @@ ROUNDING = 1e-5
 """Share of the loss that may be rounding: more than that is regularisation."""
 TINY = 1e-45
 """About the smallest positive float32."""
+DEEP = 5
+"""Layers from which a slope over depth says something."""
+PEAK_MARGIN = 1.0
+"""Decades: a layer that once had influence and lost it has converged, not vanished."""
 
 
 class Window:
@@ -50,8 +55,8 @@ class Window:
         alive: bool [L], had a gradient other than zero at some point.
         first_norm, peak_norm: float [L], the first norm that was not zero, and the largest.
         peak_influence: float [L], largest log10 (S / |loss|) so far.
-        weight_size: geometric mean over the kernels of |W| / max(|W| at first, sqrt(fan out)).
-        weight_growth: the same at the first point after ``settle_step``.
+        output: units of the last layer with a kernel, and its activation.
+        weight_growth: ``weight_size`` at the first point after ``settle_step``.
         pace: mean over all steps of the largest |update| / |W| of a layer.
         bias_silent: bool [L], the gradient of the layer's bias is exactly zero at the latest point.
         starved: bool [L], it is not: if the kernel's is zero, the layer gets no input.
@@ -74,16 +79,20 @@ class Window:
         self._rows = np.flatnonzero(flow & (kernel | ~self.judged[self._unit]))
         self._rows = self._rows[np.argsort(self._unit[self._rows], kind="stable")]
         self._groups, self._starts = np.unique(self._unit[self._rows], return_index=True)
+        self._kernels = np.flatnonzero(self.judged[self._unit[self._rows]])
         # Norm that a kernel has when the initialiser minds its width (variance 1 / fan in).
         widths = [structure.variables[i].shape[-1:] or (1,) for i in self._rows]
         self._usual_weight = np.sqrt(np.array(widths, dtype=np.float64).reshape(-1))
         self._first_weight: np.ndarray | None = None
-        self.weight_growth = self.weight_size = math.nan
+        self._weight = np.empty(0)
+        self.weight_growth = math.nan
         self.bias_silent = self.starved = np.zeros(len(self.layers), dtype=bool)
         bias = np.array([v.role == "bias" for v in structure.variables], dtype=bool)
         self._bias = np.flatnonzero(bias & self.judged[self._unit])
+        self._biased = self._unit[self._bias]
         n = len(self.layers)
         self.loss = LossTrend(thresholds, structure.loss)
+        self.output = facts.head(structure)
         self.probe: ProbeRecord | None = None
         self.reach = self.pace = 0.0
         self.regularisation = 0.0
@@ -108,6 +117,8 @@ class Window:
         self._rates = np.full(thresholds.window_points, np.nan)
         self._attenuation: np.ndarray | None = None
         self._weights_known = False
+        # Latest points at which there was something to look at, see the properties.
+        self._low_point = self._fast_point = self._zero_point = 0
 
     def broken_layers(self, record: StepRecord) -> np.ndarray:
         """bool [L]: layers with a NaN or Inf in a gradient of ``record``."""
@@ -140,8 +151,9 @@ class Window:
         ratios = statistics[:, _UPDATE] / statistics[:, _WEIGHT]
         ratios[np.isinf(ratios)] = np.nan  # biases that start at zero
         self._largest[slot] = np.fmax.reduce(ratios, initial=-np.inf)
-        downhill = np.nansum(statistics[:, _NORM] * statistics[:, _UPDATE])
-        self.reach += elapsed * float(downhill) / (abs(self.loss.smoothed) or math.inf)
+        downhill = statistics[:, _NORM] * statistics[:, _UPDATE]
+        downhill = float(downhill[~np.isnan(downhill)].sum())
+        self.reach += elapsed * downhill / (abs(self.loss.smoothed) or math.inf)
         table = statistics[self._rows]
         # A norm that underflowed is not a gradient of exactly zero.
         norm = np.where((table[:, _NORM] == 0.0) & (table[:, _ZERO] < 1.0), TINY, table[:, _NORM])
@@ -149,19 +161,16 @@ class Window:
         weight = np.where(np.isnan(table[:, _WEIGHT]), 1.0, table[:, _WEIGHT])
         if self._first_weight is None:
             self._first_weight = np.fmax(weight, self._usual_weight)
-        kernels = np.flatnonzero(self.judged[self._unit[self._rows]])
-        if len(kernels):
-            grown = np.log(weight[kernels] / self._first_weight[kernels])
-            self.weight_size = float(np.exp(np.mean(grown)))
+        self._weight = weight
         if self.settled_points <= 1:
             self.weight_growth = self.weight_size
-        self._weights_known |= bool(np.isfinite(table[:, _WEIGHT]).any())
+        self._weights_known = self._weights_known or bool(np.isfinite(table[:, _WEIGHT]).any())
         sensitivity = np.where(weight > 0.0, norm * weight, np.where(norm == 0.0, 0.0, np.nan))
         silent = statistics[self._bias, _ZERO] == 1.0
         self.bias_silent = np.zeros(len(self.layers), dtype=bool)
-        self.bias_silent[self._unit[self._bias[silent]]] = True
+        self.bias_silent[self._biased[silent]] = True
         self.starved = np.zeros(len(self.layers), dtype=bool)
-        self.starved[self._unit[self._bias[~silent]]] = True
+        self.starved[self._biased[~silent]] = True
         if self.regularisation > ROUNDING:
             norm = self._of_data(norm)
             sensitivity = np.where(norm == 0.0, 0.0, sensitivity)
@@ -174,15 +183,18 @@ class Window:
         self._attenuation = None
         scale = abs(self.loss.smoothed)
         self._top[slot] = highest - math.log10(scale) if scale > 0.0 else np.nan
-        self.peak_influence = np.fmax(self.peak_influence, self.relative + self._top[slot])
+        influence = self.relative + self._top[slot]
+        self.peak_influence = np.fmax(self.peak_influence, influence)
         ratio = np.where(weight > 0.0, table[:, _UPDATE] / weight, np.nan)
         self._ratios[slot] = self._per_layer(ratio)
-        fastest = np.fmax.reduce(self._ratios[slot][self.judged], initial=0.0)
+        fastest = float(np.fmax.reduce(self._ratios[slot][self.judged], initial=0.0))
         if math.isfinite(fastest):
             self.pace += (fastest - self.pace) * elapsed / max(record.step, elapsed)
-        self._count_zeros()
-        self._count_weak(self.relative + self._top[slot])
-        self._zeros[slot] = self.norm == 0.0
+        if fastest > self._t.update_ratio:
+            self._fast_point = self.points
+        self._zeros[slot] = zero = self.norm == 0.0
+        self._count_zeros(zero)
+        self._count_weak(influence)
 
     def _per_layer(self, values: np.ndarray) -> np.ndarray:
         """Largest value of each layer's rows; NaN where there is none."""
@@ -199,20 +211,58 @@ class Window:
         """
         return np.where(self.bias_silent[self._unit[self._rows]], 0.0, norm)
 
-    def _count_zeros(self) -> None:
-        zero, alive = self.norm == 0.0, self.norm > 0.0
-        self.revived = np.where(alive & (self.zero_points > 0), self.points, self.revived)
-        self.zero_since = np.where(zero & (self.zero_points == 0), self.step, self.zero_since)
-        self.zero_points = np.where(zero, self.zero_points + 1, 0)
-        self.first_norm = np.where(alive & ~self.alive, self.norm, self.first_norm)
+    def _count_zeros(self, zero: np.ndarray) -> None:
+        alive = self.norm > 0.0
+        if zero.any():
+            self._zero_point = self.points
+        if self.zeros:
+            self.revived = np.where(alive & (self.zero_points > 0), self.points, self.revived)
+            self.zero_since = np.where(zero & (self.zero_points == 0), self.step, self.zero_since)
+            self.zero_points = np.where(zero, self.zero_points + 1, 0)
+        if not self.alive.all():
+            self.first_norm = np.where(alive & ~self.alive, self.norm, self.first_norm)
+            self.alive = self.alive | alive
         self.peak_norm = np.fmax(self.peak_norm, self.norm)
-        self.alive = self.alive | alive
 
     def _count_weak(self, influence: np.ndarray) -> None:
-        weak = (self.relative < -self._t.attenuation) | (influence < -self._t.influence)
+        t = self._t
+        lowest = np.fmin.reduce(self.relative, initial=np.inf)
+        faint = np.fmin.reduce(influence, initial=np.inf) < PEAK_MARGIN - t.influence
+        if faint or lowest < -min(t.attenuation, t.attenuation_with_progress):
+            self._low_point = self.points
+        elif not self.weak_since.any():
+            self._strong_points += 1
+            return
+        weak = (self.relative < -t.attenuation) | (influence < -t.influence)
         self._strong_points = np.where(weak, 0, self._strong_points + 1)
-        self.weak_since[self._strong_points >= self._t.hold_points] = 0
+        self.weak_since[self._strong_points >= t.hold_points] = 0
         self.weak_since[weak & (self.weak_since == 0)] = self.step
+
+    def _within(self, point: int) -> bool:
+        return point > 0 and self.points - point < self._t.window_points
+
+    @property
+    def low(self) -> bool:
+        """Whether any layer had so little sensitivity within the window that it may have faded."""
+        return self._within(self._low_point)
+
+    @property
+    def zeros(self) -> bool:
+        """Whether any layer had a gradient of exactly zero within the window."""
+        return self._within(self._zero_point)
+
+    @property
+    def fast(self) -> bool:
+        """Whether any kernel was updated by more than ``update_ratio`` within the window."""
+        return self._within(self._fast_point)
+
+    @property
+    def weight_size(self) -> float:
+        """Geometric mean over the kernels of |W| / max(|W| at first, sqrt(fan out)); NaN: none."""
+        if self._first_weight is None or not len(self._kernels):
+            return math.nan
+        grown = self._weight[self._kernels] / self._first_weight[self._kernels]
+        return float(np.exp(np.mean(np.log(grown))))
 
     @property
     def attenuation(self) -> np.ndarray:
@@ -235,6 +285,11 @@ class Window:
     def update_ratio(self) -> np.ndarray:
         """float [L]: |update| / |W| of the layer's fastest kernel, median over the window."""
         return median(self._ratios[: self.points])
+
+    @property
+    def knows_time(self) -> bool:
+        """Whether the latest probe saw a recurrent layer."""
+        return self.probe is not None and bool(self.probe.through_time)
 
     def time_norms(self, layer: int) -> np.ndarray:
         """float64, |dL/dh_t| of a layer of the structure at the latest probe, first step first.
@@ -285,11 +340,13 @@ class Window:
     def depth_slope(self) -> float:
         """Least-squares slope of log10 S over depth, decades a kernel layer (positive: vanishing).
 
-        NaN for fewer than five layers with a gradient: a line through less says nothing.
+        NaN for fewer than ``DEEP`` layers with a gradient: a line through less says nothing.
         """
+        if len(self._kernels) < DEEP:
+            return math.nan
         a = self.attenuation[self.judged]
         depth = np.flatnonzero(np.isfinite(a))
-        if len(depth) < 5:
+        if len(depth) < DEEP:
             return math.nan
         x = depth - depth.mean()
         return float(x @ a[depth] / (x @ x))
