@@ -44,7 +44,9 @@ def describe(
         path = _unique(f"{layers[index].path}/{name}", used)
         shape = tuple(int(n) for n in variable.shape)
         rows.append(Variable(path, index, _role(name, shape), shape))
-    optimizer = getattr(model, "optimizer", None)
+    optimizer: Any = getattr(model, "optimizer", None)
+    while hasattr(optimizer, "inner_optimizer"):  # loss scaling, standardising: not what updates
+        optimizer = optimizer.inner_optimizer
     return ModelStructure(
         layers=tuple(layers),
         variables=tuple(rows),

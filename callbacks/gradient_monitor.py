@@ -15,7 +15,7 @@ import keras
 
 from tb_gradplugin.health.fitting import FitWatch
 from tb_gradplugin.health.judge import Judge
-from tb_gradplugin.health.report import Finding, HealthReport, Note, RunHealth
+from tb_gradplugin.health.report import Finding, HealthReport, Note, RunHealth, joined
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.records import StepRecord
 from tb_gradplugin.structure import ModelStructure
@@ -125,7 +125,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._capture: Capture | None = None
         self._writer = RunWriter(os.path.join(self._log_dir, "gradients"), self._warn)
         self._judge: Judge | None = None
-        self._earlier = RunHealth()  # of fits with another set of trained variables
+        self._earlier: list[RunHealth] = []  # of fits with another set of trained variables
         self._fit = FitWatch()
         self._notes: tuple[Note, ...] = ()
         self._baseline = BaselineLoss(None)
@@ -193,7 +193,7 @@ class GradientMonitor(keras.callbacks.Callback):
         if self._structure_key is None:  # a new model: its own count of steps
             self._step = done
             self._judge = None
-            self._earlier = RunHealth()
+            self._earlier = []
             self._fit, self._notes = FitWatch(), ()
             self._probes.begin(done + 1)
         else:
@@ -313,23 +313,15 @@ class GradientMonitor(keras.callbacks.Callback):
         if not captured.loss_reported:
             self._structure = dataclasses.replace(self._structure, loss=None)
         self._structure_key = key
-        self._earlier = self._health(over=True)
+        if self._judge is not None:
+            self._earlier.append(self._judge.health())
         self._judge = Judge(self._structure, self._thresholds)
         self._writer.write_structure(self._structure, captured.step)
 
-    def _health(self, *, over: bool = False) -> RunHealth:
-        """Findings of all fits; ``over``: what was still active ends here."""
-        past, now = self._earlier, RunHealth() if self._judge is None else self._judge.health()
-        findings = now.findings
-        if over:
-            findings = tuple(dataclasses.replace(f, active=False) for f in findings)
-        return RunHealth(
-            findings=findings + past.findings,
-            first_step=now.first_step if past.first_step is None else past.first_step,
-            last_step=past.last_step if now.last_step is None else now.last_step,
-            logged=past.logged + now.logged,
-            notes=self._notes,
-        )
+    def _health(self) -> RunHealth:
+        """Findings of all fits."""
+        now = RunHealth() if self._judge is None else self._judge.health()
+        return joined([*self._earlier, now], self._notes)
 
     def _record(self, captured: Captured) -> StepRecord:
         return step_record(captured, self._fitted, self._baseline)

@@ -129,8 +129,8 @@ def _clip_ratio(model: Any, norms: np.ndarray) -> float:
         optimizer = optimizer.inner_optimizer
     if getattr(optimizer, "clipvalue", None):
         return float("nan")
-    of_all = getattr(optimizer, "global_clipnorm", None)
-    of_each = getattr(optimizer, "clipnorm", None)
+    of_all: float | None = getattr(optimizer, "global_clipnorm", None)
+    of_each: float | None = getattr(optimizer, "clipnorm", None)
     if not (of_all or of_each):
         return 1.0
     norms = norms[np.isfinite(norms)].astype(np.float64)
@@ -139,4 +139,4 @@ def _clip_ratio(model: Any, norms: np.ndarray) -> float:
         return 1.0
     if of_all:
         return min(1.0, of_all / total)
-    return float(np.sqrt(np.sum(np.minimum(norms, of_each) ** 2))) / total
+    return float(np.sqrt(np.sum(np.minimum(norms, of_each or np.inf) ** 2))) / total

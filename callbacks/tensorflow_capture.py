@@ -323,12 +323,10 @@ class TensorFlowCapture:
         names = ("x", "y", "y_pred", "sample_weight")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         moments = None
-        try:
+        with contextlib.suppress(Exception):  # labels of a kind not thought of: unknown
             moments = label_moments(
                 self._model, given.get("y"), given.get("y_pred"), given.get("sample_weight")
             )
-        except Exception:  # labels of a kind not thought of: the baseline stays unknown
-            pass
         self._loss = loss, data, None if moments is None else tf.reshape(moments, [-1])
 
     def _loss_in_sight(self) -> tuple[list[Any], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tb_gradplugin.health.report import KINDS, Finding, HealthReport, RunHealth
+from tb_gradplugin.health.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,6 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=frozenset(),
         help=f"exit with 1 on findings of these kinds, comma-separated: {', '.join(KINDS)}",
     )
+    report.add_argument(
+        "--threshold",
+        metavar="NAME=VALUE",
+        action="append",
+        type=_threshold,
+        default=[],
+        help="judge the logged steps again with this field of Thresholds; may be given repeatedly",
+    )
     demo = commands.add_parser("demo", help="train sick and healthy models on digits")
     demo.add_argument("logdir", metavar="LOGDIR")
     arguments = parser.parse_args(argv)
@@ -47,7 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from tb_gradplugin.demo import run_demo
 
         return run_demo(arguments.logdir)
-    return _report(arguments.logdir, arguments.json, arguments.fail_on)
+    try:
+        thresholds = Thresholds(**dict(arguments.threshold)) if arguments.threshold else None
+    except (TypeError, ValueError) as error:
+        parser.error(f"--threshold: {error}")
+    return _report(arguments.logdir, arguments.json, arguments.fail_on, thresholds)
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -59,13 +73,29 @@ def _kinds(text: str) -> frozenset[str]:
     return kinds
 
 
-def _report(logdir: str, as_json: bool, fail_on: frozenset[str]) -> int:
+def _threshold(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    defaults = dataclasses.asdict(Thresholds())
+    if name not in defaults:
+        known = ", ".join(defaults)
+        raise argparse.ArgumentTypeError(f"unknown threshold {name!r}; one of {known}")
+    whole = isinstance(defaults[name], int)
+    try:
+        return name, int(value) if whole else float(value)
+    except ValueError:
+        kind = "an integer" if whole else "a number"
+        raise argparse.ArgumentTypeError(f"{name} must be {kind}, not {value!r}") from None
+
+
+def _report(
+    logdir: str, as_json: bool, fail_on: frozenset[str], thresholds: Thresholds | None
+) -> int:
     from tb_gradplugin.logdir import read_report
 
     if not os.path.isdir(logdir):
         _complain(f"{logdir}: no such directory")
         return NO_DATA
-    report = read_report(logdir)
+    report = read_report(logdir, thresholds)
     for problem in report.problems:
         _complain(problem)
     if report.verdict == "no data":

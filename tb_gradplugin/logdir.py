@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from tb_gradplugin import event_files, metadata, reader, sources
 from tb_gradplugin.health.report import HealthReport, RunHealth
+from tb_gradplugin.health.thresholds import Thresholds
 
 MAX_DIRECTORIES = 20_000
 """Directories looked at in one walk."""
@@ -34,13 +35,22 @@ def monitor_directories(logdir: str) -> Iterator[tuple[str, str]]:
             yield sources.dashboard_name(relative), at
 
 
-def read_report(logdir: str) -> HealthReport:
-    """Health of every run below ``logdir`` after its last logged step."""
+def read_report(logdir: str, thresholds: Thresholds | None = None) -> HealthReport:
+    """Health of every run below ``logdir`` after its last logged step.
+
+    Args:
+        logdir: local directory.
+        thresholds: judge the logged steps again with these; None: as judged while training.
+    """
     runs: dict[str, RunHealth] = {}
     problems: list[str] = []
     for name, directory in monitor_directories(logdir):
-        source = sources.FileSource(directory, tags=[metadata.HEALTH_TAG])
-        health = reader.read_health(source)
+        if thresholds is None:
+            source = sources.FileSource(directory, tags=[metadata.HEALTH_TAG])
+            health = reader.read_health(source)
+        else:
+            source = sources.FileSource(directory)
+            health = reader.judge_again(source, thresholds)
         if source.found:
             runs[name] = health or RunHealth()
         relative = os.path.relpath(directory, logdir).replace(os.sep, "/")

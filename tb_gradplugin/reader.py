@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 from tb_gradplugin import bins, metadata, summaries
-from tb_gradplugin.health.report import RunHealth
-from tb_gradplugin.records import ProbeRecord
+from tb_gradplugin.health.judge import judge_run
+from tb_gradplugin.health.report import RunHealth, joined
+from tb_gradplugin.health.thresholds import Thresholds
+from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.sources import HISTOGRAM_POINTS, STATISTICS_POINTS, Point, Source, note
 from tb_gradplugin.structure import ModelStructure
 
@@ -190,6 +193,30 @@ def read_probes(source: Source, models: Models) -> list[ProbeRecord]:
         except summaries.DataError as e:
             note(source.problems, f"{metadata.PROBE_TAG} {e}")
     return out
+
+
+def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
+    """Health by other thresholds, from the logged steps; None without any.
+
+    Each structure is judged on its own; notes on the fit as a whole stay as they were written.
+    """
+    models, found = read_models(source), read_training(source)
+    probes, told = read_probes(source, models), read_health(source)
+    parts: list[RunHealth] = []
+    ends = (*models.steps[1:], math.inf)
+    for structure, begin, end in zip(models.structures, models.steps, ends, strict=True):
+        rows = read_statistics(source, models, [v.path for v in structure.variables])
+        training = dict(zip(found.steps.tolist(), found.values, strict=True))
+        records = [
+            StepRecord(step, wall_time, statistics, training[step])
+            for step, wall_time, statistics in zip(
+                rows.steps.tolist(), rows.wall_times.tolist(), rows.values, strict=True
+            )
+            if begin <= step < end and step in training
+        ]
+        seen = [probe for probe in probes if begin <= probe.step < end]
+        parts.append(judge_run(structure, records, thresholds, seen))
+    return joined(parts, () if told is None else told.notes) if parts else None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -108,6 +108,7 @@ def probe(
     structure: ModelStructure,
     *,
     samples: int = 32,
+    inputs: tuple[float, float, float] = (0.0, 1.0, 3.0),
     targets: tuple[float, float, float] = (0.0, 1.0, 3.0),
     through_time: dict[int, np.ndarray] | None = None,
     radius: dict[int, float] | None = None,
@@ -117,9 +118,8 @@ def probe(
     table = np.full((len(structure.layers), len(PROBE_COLUMNS)), np.nan, dtype=np.float32)
     for name, values in columns.items():
         table[:, PROBE_COLUMNS.index(name)] = values
-    return ProbeRecord(
-        0, 0.0, samples, table, np.zeros(3), np.array(targets), through_time or {}, radius or {}
-    )
+    batch = np.array(inputs), np.array(targets)
+    return ProbeRecord(0, 0.0, samples, table, *batch, through_time or {}, radius or {})
 
 
 def broken(record: StepRecord, row: int, column: str = "nan_count", count=3) -> StepRecord:

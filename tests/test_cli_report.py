@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from fake_runs import START, dense_structure, finding, health, record, write_run
 
-from tb_gradplugin import cli, summaries
+from tb_gradplugin import Thresholds, cli, summaries
+from tb_gradplugin.callbacks.run_writer import RunWriter
 from tb_gradplugin.event_files import EventFileWriter
+from tb_gradplugin.health.judge import Judge
 from tb_gradplugin.logdir import read_report
+from tests.rule_series import chain, point, schedule
 
 ROOT = Path(__file__).parent.parent
 
@@ -240,3 +243,55 @@ def test_a_hundred_runs_take_a_few_seconds_at_most(tmp_path):
     start = time.perf_counter()
     assert len(read_report(str(tmp_path)).runs) == 100
     assert time.perf_counter() - start < 5  # 0.1 s on a free core
+
+
+def write_fading(directory, decades: float) -> None:
+    """A run whose gradient fades by ``decades``, logged by a monitor's own hands."""
+    structure = chain(6)
+    norms = [10.0 ** (decades * (i - 5) / 5) for i in range(6)]
+    writer = RunWriter(str(directory), pytest.fail)
+    writer.begin(1)
+    writer.write_structure(structure, 1)
+    judge = Judge(structure)
+    for step in schedule():
+        step_record = point(structure, step, norm=norms)
+        judge.observe(step_record)
+        writer.write_step(step_record, judge.health())
+    writer.close()
+
+
+def test_thresholds_judge_the_logged_steps_again(tmp_path, capsys):
+    write_fading(tmp_path / "gradients", 2.6)
+    assert report(capsys, tmp_path, "--fail-on", "vanishing")[0] == 0
+    code, out, err = report(
+        capsys, tmp_path, "--json", "--fail-on", "vanishing", "--threshold", "attenuation=2"
+    )
+    assert (code, err) == (1, "")
+    assert json.loads(out)["runs"]["."]["kinds"] == ["vanishing"]
+    code, out, _ = report(
+        capsys, tmp_path, "--json", "--threshold", "attenuation=2", "--threshold", "settle_step=500"
+    )
+    assert json.loads(out)["runs"]["."]["kinds"] == []
+    assert json.loads(out)["runs"]["."]["steps"]["logged"] == len(schedule())
+
+
+def test_the_same_thresholds_give_the_same_report(tmp_path):
+    write_fading(tmp_path / "gradients", 6.0)
+    again = read_report(str(tmp_path), Thresholds())
+    assert again.runs == read_report(str(tmp_path)).runs
+    assert again.kinds == ["vanishing"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("attenuate=2", "unknown threshold 'attenuate'; one of hold_points, window_points"),
+        ("attenuation=low", "attenuation must be a number, not 'low'"),
+        ("hold_points=2.5", "hold_points must be an integer, not '2.5'"),
+        ("hold_points=0", "`hold_points` (=0) must be an int >= 1 and <= 1000."),
+    ],
+)
+def test_a_wrong_threshold_is_refused_with_what_is_allowed(tmp_path, capsys, given, message):
+    code, out, err = report(capsys, tmp_path, "--threshold", given)
+    assert (code, out) == (2, "")
+    assert message in err

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from tb_gradplugin.callbacks.describe import describe
+from tb_gradplugin.remedies import StandardisedOptimizer
 from tb_gradplugin.structure import ModelStructure
 
 
@@ -35,6 +36,13 @@ def test_repeated_names_get_a_number_and_nested_models_a_prefix():
     same = Same()
     same(keras.ops.ones([1, 2]))
     assert [layer.path for layer in structure_of(same).layers] == ["x", "x#2"]
+
+
+def test_the_optimizer_is_the_one_that_updates_not_what_is_wrapped_around_it():
+    model = keras.Sequential([keras.Input([2]), layers.Dense(1)])
+    inner = keras.optimizers.SGD(0.1)
+    model.compile(keras.optimizers.LossScaleOptimizer(StandardisedOptimizer(inner)), "mse")
+    assert structure_of(model).optimizer == "SGD"
 
 
 def test_layers_follow_the_order_of_their_calls():

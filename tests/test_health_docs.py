@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tb_gradplugin.health import judge, thresholds
+from tb_gradplugin.health import judge, remedies, thresholds
 from tb_gradplugin.health.thresholds import Thresholds
 
 PAGES = Path(__file__).parents[1] / "docs" / "rules"
@@ -19,6 +19,7 @@ SECTIONS = (
     "What it finds",
     "Why it is bad",
     "How it decides",
+    "Causes",
     "Known false alarms",
     "Options",
     "References",
@@ -34,6 +35,12 @@ def test_every_rule_has_a_page_with_all_sections_and_no_page_is_left_over():
         assert f"(`{rule.kind}`)" in text.splitlines()[0]
         places = [text.index(f"\n## {section}\n") for section in SECTIONS]
         assert places == sorted(places)
+
+
+@pytest.mark.parametrize("cause", sorted(remedies.PLAN))
+def test_every_cause_is_on_the_page_of_its_rule(cause):
+    page = PAGES / f"{cause.partition('.')[0]}.md"
+    assert f"`{cause}`" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", FIELDS)

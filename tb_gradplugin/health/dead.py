@@ -114,9 +114,13 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         id_ = "faint"
         why = "it was next to nothing from the start, and then the last of it went"
     elif window.alive[shown].any():
-        id_ = "died"
+        id_, data = "died", facts.unscaled(window)
         rate = window.learning_rate
         by = f" at learning rate {rate:.3g}" if np.isfinite(rate) else ""
+        if data is not None:
+            id_ = "data"
+            evidence |= {"unscaled": data[0], "data_size": data[1]}
+            by += f", on {data[0]} of size {number(data[1])},"
         who = f"the {activation} units" if activation else "the units"
         why = f"too large an update{by} pushed {who} to where they no longer respond to any input"
     elif activation in facts.RECTIFIERS:

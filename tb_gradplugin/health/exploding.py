@@ -151,16 +151,31 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     initialiser = facts.common_initialiser(structure, layers)
     activation = facts.common_activation(structure, layers)
     recurrent = facts.recurrent(structure, layers)
+    start = facts.starting_weights(window, shown)
+    data = facts.unscaled(window)
+    evidence |= start
+    if data is not None:
+        evidence |= {"unscaled": data[0], "data_size": data[1]}
+    # Too large a start is the initialiser's fault, or that of the scale it was given.
+    careless = initialiser is None or not facts.minds_width(initialiser)
+    large = facts.start_ratio(start) > facts.LARGE_START
+    id_ = "scale" if large and not careless else "initialiser"
     of = f" of {initialiser}" if initialiser and not recurrent else ""
+    weights = f"the initial weights{of} are too large for the layers' width"
+    if large:
+        weights = facts.start_in_words(start, initialiser)
     if sign == "start":
         at_first = loss.first > t.start_excess * loss.baseline
         times = number((loss.first if at_first else loss.recent) / loss.baseline)
-        why = (
-            f"The loss {'starts at' if at_first else 'is'} {times} times that of the best constant "
-            f"prediction: the initial weights{of} are so large that the signal grows in each "
-            f"{'time step' if recurrent else 'layer'}"
-        )
-        id_ = "recurrent" if recurrent else "initialiser"
+        if recurrent:
+            id_ = "recurrent"
+            why = "the initial weights are so large that the signal grows in each time step"
+        elif data is not None and not large:
+            id_, why = "data", f"the {data[0]} are not scaled, but of size {number(data[1])}"
+        else:
+            why = f"{weights}, so the signal grows in each layer"
+        what = f"The loss {'starts at' if at_first else 'is'} {times} times that of the best"
+        why = f"{what} constant prediction: {why}"
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
     if sign == "time":
         # Of what is sick by this sign: ``shown`` may be what an earlier sign found.
@@ -181,24 +196,27 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     if sign == "depth":
         why = (
             f"The gradient grows by {number(-evidence['depth_slope_decades'])} decades a layer "
-            f"toward the input: the initial weights{of} are too large for the layers' width"
+            f"toward the input: {weights}"
         )
-        return Explanation("exploding.initialiser", f"{why}; the loss does not fall.", evidence)
-    id_ = "recurrent" if recurrent else "rate"
+        return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
+    id_, on = "recurrent" if recurrent else "rate", ""
+    if data is not None and not recurrent:
+        id_, on = "data", f", on {data[0]} of size {number(data[1])},"
     if sign == "weights":
         why = (
-            f"Updates{by}{at} have thrown the weights to {number(window.weight_growth)} times "
+            f"Updates{by}{at}{on} have thrown the weights to {number(window.weight_growth)} times "
             "their size"
         )
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
     if sign == "update":
-        why = f"Every update{by}{at} changes the weights by {number(100 * ratio)} % of their norm"
+        size = number(100 * ratio)
+        why = f"Every update{by}{at}{on} changes the weights by {size} % of their norm"
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
     what = f"The loss rose from {number(loss.first)} to {number(loss.highest)}"
     if sign == "blow_up" and not loss.highest > t.blow_up * abs(loss.first):
         what = f"Gradients grew by {number(evidence['norm_growth_decades'])} decades"
     after = " before it became NaN or Inf" if sign == "blow_up" else ""
-    why = f"updates{by}{at} are too large"
+    why = f"updates{by}{at}{on} are too large"
     if activation in facts.STEEP:
         id_, why = "steep", f"the activation {activation} multiplies every deviation"
     elif recurrent:

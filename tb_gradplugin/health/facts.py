@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SATURATING = ("sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softsign", "softmax")
 """Activations whose derivative tends to zero on both sides."""
+WEAK = ("sigmoid", "hard_sigmoid", "softmax")
+"""Those of them whose derivative is at most a quarter, whatever comes in."""
 RECTIFIERS = ("relu", "relu6")
 """Activations whose derivative is exactly zero on one side."""
 STEEP = ("exponential", "exp")
@@ -76,6 +78,114 @@ def common_initialiser(structure: ModelStructure, layers: Iterable[int]) -> str 
 def minds_width(initialiser: str) -> bool:
     """Whether it scales with the width, given as ``HeNormal`` or ``VarianceScaling(scale=2)``."""
     return initialiser.partition("(")[0] in SCALED_INITIALISERS
+
+
+LECUN = ("selu",)
+HE = ("relu", "relu6", "leaky_relu", "prelu", "elu", "gelu", "silu", "swish", "mish", "softplus")
+"""Activations for which He et al. (2015) keep the variance; for all others Glorot (2010) do."""
+SMALL_START, LARGE_START = 1 / 3, 3.0
+"""Deviation of the initial weights over the expected one beyond which it is a fault: over ten
+layers the signal changes by five decades."""
+
+
+def expected_deviation(structure: ModelStructure, row: int) -> tuple[str, float]:
+    """Whose rule for initial weights fits variable ``row``, and their standard deviation by it.
+
+    With fan in n and fan out m: Glorot sqrt(2 / (n + m)), He sqrt(2 / n), LeCun sqrt(1 / n); an
+    orthogonal n x m matrix has 1 / sqrt(max(n, m)).  NaN for what is no matrix.
+    """
+    variable = structure.variables[row]
+    if len(variable.shape) < 2:
+        return "", math.nan
+    field = math.prod(variable.shape[:-2])
+    fan_in, fan_out = (float(field * n) for n in variable.shape[-2:])
+    if variable.role == "recurrent_kernel":
+        return "an orthogonal matrix", 1.0 / math.sqrt(max(fan_in, fan_out))
+    name = activation(structure, variable.layer)
+    if name in LECUN:
+        return "LeCun", math.sqrt(1.0 / fan_in)
+    if name in HE:
+        return "He", math.sqrt(2.0 / fan_in)
+    return "Glorot", math.sqrt(2.0 / (fan_in + fan_out))
+
+
+def starting_weights(window: Window, shown: np.ndarray) -> dict[str, Any]:
+    """How large the weights of the layers ``shown`` were at first, against what was expected.
+
+    ``initial_deviation``, ``expected_deviation``, ``expected_by`` and ``start_layer`` of the kernel
+    that is farthest off; nothing where it is not known, as in a run that was resumed.
+    """
+    rows, units, deviations = window.first_deviations
+    expected = window.expected_deviations
+    off = np.abs(np.log(deviations / [size for _, size in expected]))
+    off = np.where(np.isfinite(off) & shown[units], off, -np.inf)
+    if not (off > -np.inf).any():
+        return {}
+    worst = int(np.argmax(off))
+    layer = window.structure.layers[window.structure.variables[rows[worst]].layer]
+    return {
+        "initial_deviation": float(deviations[worst]),
+        "expected_deviation": expected[worst][1],
+        "expected_by": expected[worst][0],
+        "start_layer": layer.path,
+    }
+
+
+def start_ratio(start: dict[str, Any]) -> float:
+    """Deviation of the weights in ``starting_weights`` over the expected one; NaN: unknown."""
+    return start["initial_deviation"] / start["expected_deviation"] if start else math.nan
+
+
+def start_in_words(start: dict[str, Any], initialiser: str | None) -> str:
+    """``starting_weights`` as a clause."""
+    by = f", by {initialiser}," if initialiser else ""
+    return (
+        f"weights of {start['start_layer']}{by} start with deviation "
+        f"{start['initial_deviation']:.2g}, where {start['expected_by']} asks for "
+        f"{start['expected_deviation']:.2g}"
+    )
+
+
+FAR_OFF = 10.0
+"""Mean, deviation or a tenth of the largest element of a batch from which data is not scaled."""
+
+
+def unscaled(window: Window) -> tuple[str, float] | None:
+    """``"inputs"`` or ``"targets"`` (of a regression) that are not of size 1, and their size.
+
+    The size is the largest of |mean|, the deviation and a tenth of the largest |element|, of the
+    batch of the latest probe; None if both are fine or there was no probe.
+    """
+    probe = window.probe
+    if probe is None:
+        return None
+    kinds = {"inputs": probe.inputs}
+    if "entropy" not in (window.structure.loss or ""):
+        kinds["targets"] = probe.targets
+    for name, (mean, deviation, largest) in kinds.items():
+        size = float(np.fmax.reduce([abs(mean), deviation, largest / 10.0]))
+        if size > FAR_OFF:
+            return name, size
+    return None
+
+
+NARROW = 1.0
+"""Sum of 1 / width over the ReLU layers from which the gradient varies by chance alone by more than
+a decade: its variance is about exp(5 * sum) (Hanin 2018)."""
+
+
+def inverse_widths(structure: ModelStructure) -> float:
+    """Sum of 1 / width over the layers with a kernel and a ReLU behind it."""
+    widths = {
+        v.layer: v.shape[-1]
+        for v in structure.variables
+        if v.role in JUDGED_ROLES and len(v.shape) >= 2
+    }
+    return sum(1.0 / width for i, width in widths.items() if activation(structure, i) in RECTIFIERS)
+
+
+NO_GAMMA = 0.05
+"""Root mean square of gamma below which normalisation switches a layer off."""
 
 
 def recurrent(structure: ModelStructure, layers: Iterable[int]) -> bool:

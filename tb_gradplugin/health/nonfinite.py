@@ -39,6 +39,18 @@ def detect(window: Window, record: StepRecord) -> Detection | None:
     return Detection(np.ones_like(broken), "critical", shown, details)
 
 
+LOGARITHMS = ("nll", "likelihood", "log", "entropy", "divergence")
+"""Parts of names of losses that take a logarithm."""
+REACH_ZERO = ("softmax", "sigmoid", "hard_sigmoid", "relu")
+"""Activations that give 0, some by rounding: the softmax of logits 104 apart."""
+
+
+def takes_log(window: Window) -> bool:
+    """Whether the loss takes the logarithm of an output that may be 0."""
+    name = (window.structure.loss or "").lower()
+    return window.output[1] in REACH_ZERO and any(part in name for part in LOGARITHMS)
+
+
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
     """Cause and numbers; ``shown`` are the layers at the onset."""
     record: StepRecord = found.details["record"]
@@ -61,6 +73,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         if trend.known and trend.last > trend.first + (t.blow_up - 1.0) * abs(trend.first):
             where = "explosion"
             why = f"it had risen from {number(trend.first)} to {number(trend.last)} and overflowed"
+        elif takes_log(window):
+            where = "logarithm"
+            last = window.output[1]
+            why = f"the last layer's {last} can give exactly 0, and the loss takes its logarithm"
         elif steep:
             origin = steep[0]
             why = f"the forward pass overflows through {plural(len(steep), 'exponential layer')}"

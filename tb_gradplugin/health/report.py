@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -152,6 +152,27 @@ class RunHealth:
             logged=steps["logged"],
             notes=tuple(Note.from_dict(n) for n in data.get("notes", ())),
         )
+
+
+def joined(parts: Sequence[RunHealth], notes: tuple[Note, ...]) -> RunHealth:
+    """Health of a run that was judged in parts, one for each set of trained variables, in order.
+
+    What was still active when a part ended ended with it.
+    """
+    findings: tuple[Finding, ...] = ()
+    for i, part in enumerate(parts):
+        found = part.findings
+        if i + 1 < len(parts):
+            found = tuple(dataclasses.replace(f, active=False) for f in found)
+        findings = found + findings
+    steps = [s for part in parts for s in (part.first_step, part.last_step) if s is not None]
+    return RunHealth(
+        findings=findings,
+        first_step=steps[0] if steps else None,
+        last_step=steps[-1] if steps else None,
+        logged=sum(part.logged for part in parts),
+        notes=notes,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

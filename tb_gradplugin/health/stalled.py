@@ -79,6 +79,10 @@ def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
     if normalised and probe is not None and probe.samples <= TINY_BATCH:
         why = f"batch normalisation works on {probe.samples} samples"
         return "normalisation", why, {"batch_size": probe.samples}
+    path, gamma = window.gamma()
+    if gamma < facts.NO_GAMMA:
+        why = f"the batch normalisation {path} multiplies by a gamma of size {number(gamma)}"
+        return "normalisation", why, {"gamma": gamma}
     share = facts.saturated_share(window)
     if share > facts.SATURATED:
         why = f"{number(100 * share)} % of a layer's outputs lie where its activation is flat"

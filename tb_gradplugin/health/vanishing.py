@@ -124,6 +124,12 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     }
     activation = facts.common_activation(structure, layers)
     initialiser = facts.common_initialiser(structure, layers)
+    start = facts.starting_weights(window, shown)
+    evidence |= start
+    small = facts.start_ratio(start) < facts.SMALL_START
+    careless = initialiser is not None and not facts.minds_width(initialiser)
+    normalised, gamma = window.gamma()
+    narrow = window.inverse_widths
     how_much = f"shrinks by {number(decades)} decades" if math.isfinite(decades) else "dies out"
     if slope > 0.0:
         how_much += f" ({number(slope)} a layer)"
@@ -139,14 +145,31 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         )
     elif facts.recurrent(structure, layers):
         id_, why = "recurrent", f"The gradient {how_much}, through the steps of a recurrent layer"
-    elif activation in facts.SATURATING:
+    elif gamma < facts.NO_GAMMA:
+        id_ = "gamma"
+        evidence["gamma"] = gamma
+        why = (
+            f"The gradient {how_much}: the batch normalisation {normalised} multiplies by a gamma "
+            f"of size {number(gamma)}"
+        )
+    elif activation in facts.SATURATING and not (small and activation not in facts.WEAK):
         id_ = "saturating"
         why = f"The gradient {how_much}: the activation {activation} weakens it in each layer"
         if activation == "sigmoid":
             why += " to a quarter at best"
-    elif initialiser and not facts.minds_width(initialiser):
+    elif small or (careless and not start):
         id_ = "initialiser"
-        why = f"The gradient {how_much}: {initialiser} gave weights too small for the layers' width"
+        weights = f"{initialiser} gave weights too small for the layers' width"
+        if start:
+            weights = facts.start_in_words(start, initialiser)
+        why = f"The gradient {how_much}: {weights}"
+    elif narrow > facts.NARROW:
+        id_ = "narrow"
+        evidence["inverse_width_sum"] = narrow
+        why = (
+            f"The gradient {how_much}, through ReLU layers so narrow (sum of 1 / width "
+            f"{number(narrow)}) that it may vanish by chance"
+        )
     else:
         id_ = "depth"
         why = f"The gradient {how_much}, through {plural(int(window.judged.sum()), 'layer')}"

@@ -5,6 +5,7 @@ Memory is O(window x layers).  Rules only read it.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -84,12 +85,20 @@ class Window:
         widths = [structure.variables[i].shape[-1:] or (1,) for i in self._rows]
         self._usual_weight = np.sqrt(np.array(widths, dtype=np.float64).reshape(-1))
         self._first_weight: np.ndarray | None = None
+        self._first_norms = np.empty(0)  # of all weights, at the first step of the model
+        self._norms = np.empty(0)  # of all weights, latest
         self._weight = np.empty(0)
         self.weight_growth = math.nan
         self.bias_silent = self.starved = np.zeros(len(self.layers), dtype=bool)
         bias = np.array([v.role == "bias" for v in structure.variables], dtype=bool)
         self._bias = np.flatnonzero(bias & self.judged[self._unit])
         self._biased = self._unit[self._bias]
+        self._sizes = np.array([max(v.size, 1) for v in structure.variables], dtype=np.float64)
+        self._gamma = [
+            row
+            for row, v in enumerate(structure.variables)
+            if v.role == "scale" and "BatchNormalization" in structure.layers[v.layer].type
+        ]
         n = len(self.layers)
         self.loss = LossTrend(thresholds, structure.loss)
         self.output = facts.head(structure)
@@ -162,6 +171,9 @@ class Window:
         if self._first_weight is None:
             self._first_weight = np.fmax(weight, self._usual_weight)
         self._weight = weight
+        self._norms = statistics[:, _WEIGHT]
+        if record.step == 1 or (self.points == 1 and record.step <= self._t.settle_step):
+            self._first_norms = self._norms
         if self.settled_points <= 1:
             self.weight_growth = self.weight_size
         self._weights_known = self._weights_known or bool(np.isfinite(table[:, _WEIGHT]).any())
@@ -255,6 +267,36 @@ class Window:
     def fast(self) -> bool:
         """Whether any kernel was updated by more than ``update_ratio`` within the window."""
         return self._within(self._fast_point)
+
+    @functools.cached_property
+    def expected_deviations(self) -> list[tuple[str, float]]:
+        """Of the initial weights of each kernel, see ``facts.expected_deviation``."""
+        rows = self._rows[self._kernels]
+        return [facts.expected_deviation(self.structure, int(row)) for row in rows]
+
+    @functools.cached_property
+    def inverse_widths(self) -> float:
+        """See ``facts.inverse_widths``."""
+        return facts.inverse_widths(self.structure)
+
+    @property
+    def first_deviations(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Row, place in ``layers`` and root mean square of the initial weights of each kernel.
+
+        NaN where the first steps were not logged: weights may come from an earlier training.
+        """
+        rows = self._rows[self._kernels]
+        norms = self._first_norms[rows] if len(self._first_norms) else np.full(len(rows), np.nan)
+        return rows, self._unit[rows], norms / np.sqrt(self._sizes[rows])
+
+    def gamma(self) -> tuple[str, float]:
+        """Layer of batch normalisation whose gamma is smallest, and its root mean square."""
+        if not (len(self._gamma) and len(self._norms)):
+            return "", math.inf
+        means = self._norms[self._gamma] / np.sqrt(self._sizes[self._gamma])
+        least = int(np.argmin(np.where(np.isnan(means), np.inf, means)))
+        layer = self.structure.variables[self._gamma[least]].layer
+        return self.structure.layers[layer].path, float(means[least])
 
     @property
     def weight_size(self) -> float:

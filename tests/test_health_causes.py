@@ -1,0 +1,198 @@
+"""Why a finding holds: causes that go by the initial weights, the data, the widths and gamma."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from tb_gradplugin.health import facts
+from tb_gradplugin.health.judge import judge_run
+from tb_gradplugin.structure import Layer, ModelStructure, Variable
+from tests.rule_series import chain, point, probe, recurrent_structure, run
+
+FADES = [10.0 ** (i - 5) for i in range(6)]
+"""Gradient norms of six layers, a decade a layer toward the input."""
+
+
+def drawn_by(initialiser: str, structure: ModelStructure) -> ModelStructure:
+    layers = tuple(dataclasses.replace(x, initializer=initialiser) for x in structure.layers)
+    return dataclasses.replace(structure, layers=layers)
+
+
+@pytest.mark.parametrize(
+    ("activation", "initialiser", "by"),
+    [
+        ("relu", keras.initializers.HeNormal(0), "He"),
+        ("elu", keras.initializers.HeUniform(0), "He"),
+        ("tanh", keras.initializers.GlorotNormal(0), "Glorot"),
+        (None, keras.initializers.GlorotUniform(0), "Glorot"),
+        ("selu", keras.initializers.LecunNormal(0), "LeCun"),
+    ],
+)
+@pytest.mark.parametrize("shape", [(200, 300), (3, 3, 40, 60)])
+def test_the_expected_deviation_is_that_of_kerass_own_initialisers(
+    activation, initialiser, by, shape
+):
+    structure = ModelStructure(
+        (Layer("a", "Dense", activation),), (Variable("a/kernel", 0, "kernel", shape),)
+    )
+    name, expected = facts.expected_deviation(structure, 0)
+    assert name == by
+    assert expected == pytest.approx(float(np.std(initialiser(shape))), rel=0.02)
+
+
+def test_a_recurrent_kernel_is_held_against_an_orthogonal_matrix():
+    kernel = np.asarray(keras.initializers.Orthogonal(seed=0)((32, 96)))  # of a GRU
+    structure = ModelStructure(
+        (Layer("a", "GRU", "tanh"),), (Variable("a/r", 0, "recurrent_kernel", (32, 96)),)
+    )
+    expected = facts.expected_deviation(structure, 0)[1]
+    assert expected == pytest.approx(float(np.sqrt(np.mean(kernel**2))), rel=1e-5)
+
+
+def test_what_is_no_matrix_has_no_expected_deviation():
+    structure = ModelStructure((Layer("a", "Mine"),), (Variable("a/w", 0, "kernel", (5,)),))
+    assert math.isnan(facts.expected_deviation(structure, 0)[1])
+
+
+def test_weights_that_start_too_small_are_named_with_what_was_expected():
+    # 8 x 8 behind ReLU: He asks for 0.5, so for a norm of 4.
+    structure = drawn_by("RandomNormal(stddev=0.05)", chain(6))
+    (finding,) = run(structure, norm=FADES, weight=[4.0, 4.0, 4.0, 4.0, 0.4, 4.0]).findings
+    assert finding.cause_id == "vanishing.depth"  # those named start as they should
+    (finding,) = run(structure, norm=FADES, weight=0.4).findings
+    assert finding.cause_id == "vanishing.initialiser"
+    assert finding.evidence["initial_deviation"] == pytest.approx(0.05, rel=1e-5)
+    assert finding.evidence["expected_deviation"] == pytest.approx(0.5, rel=1e-5)
+    assert (finding.evidence["expected_by"], finding.evidence["start_layer"]) == ("He", "d0")
+    assert "by RandomNormal(stddev=0.05), start with deviation 0.05, where He" in finding.cause
+
+
+def test_tanh_is_to_blame_unless_the_weights_start_too_small_to_saturate_it():
+    tanh = lambda weight: run(chain(6, "tanh"), norm=FADES, weight=weight).findings[0].cause_id  # noqa: E731
+    assert tanh(0.2) == "vanishing.initialiser"
+    assert tanh(2.8) == "vanishing.saturating"
+    sigmoid = run(chain(6, "sigmoid"), norm=FADES, weight=0.2).findings[0]
+    assert sigmoid.cause_id == "vanishing.saturating"
+
+
+def test_a_run_that_was_resumed_tells_nothing_of_its_initial_weights():
+    structure = chain(6)
+    records = [point(structure, step, norm=FADES, weight=0.4) for step in range(500, 560)]
+    (finding,) = judge_run(structure, records).findings
+    assert "initial_deviation" not in finding.evidence
+    assert finding.cause_id == "vanishing.depth"
+
+
+def narrow(layers: int, width: int) -> ModelStructure:
+    structure = chain(layers)
+    shape = {"kernel": (width, width), "bias": (width,)}
+    variables = tuple(dataclasses.replace(v, shape=shape[v.role]) for v in structure.variables)
+    return dataclasses.replace(structure, variables=variables)
+
+
+@pytest.mark.parametrize(("width", "cause"), [(4, "narrow"), (64, "depth")])
+def test_deep_and_narrow_relu_layers_vanish_by_chance(width, cause):
+    fades = [10.0 ** (i - 11) for i in range(12)]
+    weight = math.sqrt(2.0 * width)  # as He asks for
+    (finding,) = run(narrow(12, width), norm=fades, weight=weight).findings
+    assert finding.cause_id == f"vanishing.{cause}"
+    if cause == "narrow":
+        assert finding.evidence["inverse_width_sum"] == pytest.approx(12 / 4)
+
+
+def with_gamma(structure: ModelStructure) -> ModelStructure:
+    n = len(structure.layers)
+    return dataclasses.replace(
+        structure,
+        layers=(*structure.layers, Layer("norm", "BatchNormalization")),
+        variables=(*structure.variables, Variable("norm/gamma", n, "scale", (16,))),
+    )
+
+
+@pytest.mark.parametrize(("size", "cause"), [(0.01, "vanishing.gamma"), (1.0, "vanishing.depth")])
+def test_a_gamma_near_zero_is_why_nothing_comes_through(size, cause):
+    structure = with_gamma(chain(6))
+    (finding,) = run(structure, norm=[*FADES, 1.0], weight=[4.0] * 6 + [4.0 * size]).findings
+    assert finding.cause_id == cause
+    if size < 1.0:
+        assert finding.evidence["gamma"] == pytest.approx(size, rel=1e-4)
+        assert "norm multiplies by a gamma of size 0.01" in finding.cause
+
+
+def test_a_gamma_near_zero_can_hold_up_a_run():
+    structure = with_gamma(chain(3))
+    weight = [4.0, 4.0, 4.0, 0.04]
+    (finding,) = run(structure, stop=600, weight=weight, update=0.004).findings
+    assert (finding.cause_id, finding.kind) == ("stalled.normalisation", "stalled")
+
+
+def test_weights_that_start_too_large_by_a_scale_are_told_from_an_initialiser_without_one():
+    grows = [10.0 ** (0.6 * (5 - i)) for i in range(6)]
+    scaled = drawn_by("VarianceScaling(scale=50)", chain(6))
+    (finding,) = run(scaled, norm=grows, weight=28.0).findings
+    assert (finding.cause_id, finding.evidence["sign"]) == ("exploding.scale", "depth")
+    assert finding.evidence["initial_deviation"] == pytest.approx(3.5, rel=1e-4)
+    careless = drawn_by("RandomNormal(stddev=3.5)", chain(6))
+    (finding,) = run(careless, norm=grows, weight=28.0).findings
+    assert finding.cause_id == "exploding.initialiser"
+    assert "where He asks for 0.5" in finding.cause
+
+
+@pytest.mark.parametrize(
+    ("batch", "loss", "found"),
+    [
+        ({}, "mse", None),
+        ({"inputs": (0.0, 60.0, 150.0)}, "mse", "inputs"),
+        ({"inputs": (120.0, 1.0, 122.0)}, "mse", "inputs"),
+        ({"inputs": (0.0, 0.5, 900.0)}, "mse", "inputs"),
+        ({"targets": (300.0, 20.0, 350.0)}, "mse", "targets"),
+        ({"targets": (300.0, 20.0, 350.0)}, "sparse_categorical_crossentropy", None),
+    ],
+)
+def test_updates_blow_up_on_data_that_is_not_scaled(batch, loss, found):
+    structure = chain(3, loss=loss)
+    rises = lambda step: min(1.5**step, 1e6)  # noqa: E731
+    (finding,) = run(structure, loss=rises, seen=probe(structure, **batch)).findings
+    assert finding.cause_id == ("exploding.data" if found else "exploding.rate")
+    assert finding.evidence.get("unscaled") == found
+    if found:
+        assert f"on {found} of size" in finding.cause
+        assert finding.remedies[0].id == "inputs"
+
+
+def test_units_that_died_on_data_that_is_not_scaled():
+    structure = chain(3)
+    dies = lambda step: 1.0 if step < 30 else 0.0  # noqa: E731
+    seen = probe(structure, inputs=(0.0, 200.0, 500.0))
+    (finding,) = run(structure, norm=dies, seen=seen).findings
+    assert (finding.cause_id, finding.evidence["unscaled"]) == ("dead.data", "inputs")
+    (finding,) = run(structure, norm=dies, seen=probe(structure)).findings
+    assert finding.cause_id == "dead.died"
+
+
+@pytest.mark.parametrize(
+    ("loss", "head", "cause"),
+    [
+        ("my_nll", "softmax", "logarithm"),
+        ("LogLikelihood", "sigmoid", "logarithm"),
+        ("my_nll", "softplus", "forward"),
+        ("mse", "softmax", "forward"),
+    ],
+)
+def test_a_loss_that_takes_the_logarithm_of_zero(loss, head, cause):
+    breaks = lambda step: 1.0 if step < 5 else math.inf  # noqa: E731
+    (finding,) = run(chain(3, head=head, loss=loss), stop=10, loss=breaks).findings
+    assert finding.cause_id == f"nonfinite.{cause}"
+    assert ("logarithm" in finding.evidence["arises_in"]) == (cause == "logarithm")
+
+
+def test_a_recurrent_start_is_not_blamed_on_the_data():
+    structure = recurrent_structure()
+    seen = probe(structure, inputs=(0.0, 200.0, 500.0))
+    (finding, *_) = run(structure, loss=50.0, norm=100.0, weight=10.0, seen=seen).findings
+    assert finding.cause_id == "exploding.recurrent"
