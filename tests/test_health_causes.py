@@ -72,6 +72,14 @@ def test_weights_that_start_too_small_are_named_with_what_was_expected():
     assert "by RandomNormal(stddev=0.05), start with deviation 0.05, where He" in finding.cause
 
 
+def test_a_slightly_small_start_adds_up_over_many_layers():
+    fades = [10.0 ** (0.15 * (i - 39)) for i in range(40)]
+    glorot = math.sqrt(2 / 16) * 8.0  # behind ReLU 0.7 of what He asks for
+    (finding,) = run(chain(40), norm=fades, weight=glorot).findings
+    assert finding.cause_id == "vanishing.initialiser"
+    assert finding.evidence["start_decades"] == pytest.approx(40 * math.log10(2**0.5), rel=1e-4)
+
+
 def test_tanh_is_to_blame_unless_the_weights_start_too_small_to_saturate_it():
     tanh = lambda weight: run(chain(6, "tanh"), norm=FADES, weight=weight).findings[0].cause_id  # noqa: E731
     assert tanh(0.2) == "vanishing.initialiser"
@@ -182,6 +190,8 @@ def test_units_that_died_on_data_that_is_not_scaled():
         ("LogLikelihood", "sigmoid", "logarithm"),
         ("my_nll", "softplus", "forward"),
         ("mse", "softmax", "forward"),
+        ("categorical_crossentropy", "softmax", "forward"),  # Keras's own clips
+        ("BinaryCrossentropy", "sigmoid", "forward"),
     ],
 )
 def test_a_loss_that_takes_the_logarithm_of_zero(loss, head, cause):

@@ -158,7 +158,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         evidence |= {"unscaled": data[0], "data_size": data[1]}
     # Too large a start is the initialiser's fault, or that of the scale it was given.
     careless = initialiser is None or not facts.minds_width(initialiser)
-    large = facts.start_ratio(start) > facts.LARGE_START
+    large = start.get("start_decades", 0.0) < -facts.GROWN
     id_ = "scale" if large and not careless else "initialiser"
     of = f" of {initialiser}" if initialiser and not recurrent else ""
     weights = f"the initial weights{of} are too large for the layers' width"

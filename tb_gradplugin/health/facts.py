@@ -83,9 +83,10 @@ def minds_width(initialiser: str) -> bool:
 LECUN = ("selu",)
 HE = ("relu", "relu6", "leaky_relu", "prelu", "elu", "gelu", "silu", "swish", "mish", "softplus")
 """Activations for which He et al. (2015) keep the variance; for all others Glorot (2010) do."""
-SMALL_START, LARGE_START = 1 / 3, 3.0
-"""Deviation of the initial weights over the expected one beyond which it is a fault: over ten
-layers the signal changes by five decades."""
+EXPLAINED = 0.5
+"""Share of the measured decades from which the initial weights explain a vanishing gradient."""
+GROWN = 1.0
+"""Decades of growth through all layers from which the initial weights are too large."""
 
 
 def expected_deviation(structure: ModelStructure, row: int) -> tuple[str, float]:
@@ -110,30 +111,32 @@ def expected_deviation(structure: ModelStructure, row: int) -> tuple[str, float]
 
 
 def starting_weights(window: Window, shown: np.ndarray) -> dict[str, Any]:
-    """How large the weights of the layers ``shown`` were at first, against what was expected.
+    """How large the weights were at first, against what was expected.
 
-    ``initial_deviation``, ``expected_deviation``, ``expected_by`` and ``start_layer`` of the kernel
-    that is farthest off; nothing where it is not known, as in a run that was resumed.
+    ``start_decades``: how much smaller the initial weights make the signal on its way through all
+    layers (negative: larger), the sum of log10 (expected / initial deviation) over the kernels.
+    ``initial_deviation``, ``expected_deviation``, ``expected_by``, ``start_layer``: of that kernel
+    of the layers ``shown`` that is farthest off.  Nothing where the start is not known, as in a run
+    that was resumed.
     """
     rows, units, deviations = window.first_deviations
     expected = window.expected_deviations
-    off = np.abs(np.log(deviations / [size for _, size in expected]))
-    off = np.where(np.isfinite(off) & shown[units], off, -np.inf)
-    if not (off > -np.inf).any():
+    with np.errstate(all="ignore"):
+        decades = np.log10(np.array([size for _, size in expected]) / deviations)
+    known = np.isfinite(decades)
+    off = np.where(known & shown[units], np.abs(decades), -1.0)
+    if not (off >= 0.0).any():
         return {}
     worst = int(np.argmax(off))
     layer = window.structure.layers[window.structure.variables[rows[worst]].layer]
+    recurrent_ones = [window.structure.variables[row].role == "recurrent_kernel" for row in rows]
     return {
+        "start_decades": float(decades[known & ~np.array(recurrent_ones)].sum()),
         "initial_deviation": float(deviations[worst]),
         "expected_deviation": expected[worst][1],
         "expected_by": expected[worst][0],
         "start_layer": layer.path,
     }
-
-
-def start_ratio(start: dict[str, Any]) -> float:
-    """Deviation of the weights in ``starting_weights`` over the expected one; NaN: unknown."""
-    return start["initial_deviation"] / start["expected_deviation"] if start else math.nan
 
 
 def start_in_words(start: dict[str, Any], initialiser: str | None) -> str:
@@ -153,13 +156,16 @@ FAR_OFF = 10.0
 def unscaled(window: Window) -> tuple[str, float] | None:
     """``"inputs"`` or ``"targets"`` (of a regression) that are not of size 1, and their size.
 
+    What an embedding looks up is a number of a row and has no size.
+
     The size is the largest of |mean|, the deviation and a tenth of the largest |element|, of the
     batch of the latest probe; None if both are fine or there was no probe.
     """
     probe = window.probe
     if probe is None:
         return None
-    kinds = {"inputs": probe.inputs}
+    looked_up = any(v.role == "embeddings" for v in window.structure.variables)
+    kinds = {} if looked_up else {"inputs": probe.inputs}
     if "entropy" not in (window.structure.loss or ""):
         kinds["targets"] = probe.targets
     for name, (mean, deviation, largest) in kinds.items():

@@ -41,14 +41,26 @@ def detect(window: Window, record: StepRecord) -> Detection | None:
 
 LOGARITHMS = ("nll", "likelihood", "log", "entropy", "divergence")
 """Parts of names of losses that take a logarithm."""
+CLIPPED = (
+    "binarycrossentropy",
+    "categoricalcrossentropy",
+    "sparsecategoricalcrossentropy",
+    "binaryfocalcrossentropy",
+    "categoricalfocalcrossentropy",
+    "kldivergence",
+    "kullbackleiblerdivergence",
+    "logcosh",
+)
+"""Keras's own losses keep probabilities away from 0, or take no logarithm of them."""
 REACH_ZERO = ("softmax", "sigmoid", "hard_sigmoid", "relu")
 """Activations that give 0, some by rounding: the softmax of logits 104 apart."""
 
 
 def takes_log(window: Window) -> bool:
     """Whether the loss takes the logarithm of an output that may be 0."""
-    name = (window.structure.loss or "").lower()
-    return window.output[1] in REACH_ZERO and any(part in name for part in LOGARITHMS)
+    name = (window.structure.loss or "").replace("_", "").lower()
+    suspect = name not in CLIPPED and any(part in name for part in LOGARITHMS)
+    return suspect and window.output[1] in REACH_ZERO
 
 
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
@@ -73,13 +85,13 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         if trend.known and trend.last > trend.first + (t.blow_up - 1.0) * abs(trend.first):
             where = "explosion"
             why = f"it had risen from {number(trend.first)} to {number(trend.last)} and overflowed"
+        elif steep:
+            origin = steep[0]
+            why = f"the forward pass overflows through {plural(len(steep), 'exponential layer')}"
         elif takes_log(window):
             where = "logarithm"
             last = window.output[1]
             why = f"the last layer's {last} can give exactly 0, and the loss takes its logarithm"
-        elif steep:
-            origin = steep[0]
-            why = f"the forward pass overflows through {plural(len(steep), 'exponential layer')}"
     else:
         where = "backward pass"
         origin = window.paths(broken)[-1]

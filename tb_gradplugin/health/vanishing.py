@@ -126,7 +126,8 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     initialiser = facts.common_initialiser(structure, layers)
     start = facts.starting_weights(window, shown)
     evidence |= start
-    small = facts.start_ratio(start) < facts.SMALL_START
+    lost = decades if math.isfinite(decades) else t.attenuation
+    small = start.get("start_decades", 0.0) > facts.EXPLAINED * lost
     careless = initialiser is not None and not facts.minds_width(initialiser)
     normalised, gamma = window.gamma()
     narrow = window.inverse_widths
