@@ -120,7 +120,8 @@ class GradientsPlugin(base_plugin.TBPlugin):
         index = paths.index(layer)
         own = [v.path for v in data.structure.variables if v.layer == index]
         histograms = reader.read_histograms(source, data.models, own)
-        return views.layer(index, data.rows, data.levels, histograms, data.structure)
+        probes = reader.read_probes(source, data.models)
+        return views.layer(index, data.rows, data.levels, histograms, data.models, probes)
 
     def scalars_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
         """Loss, metrics and learning rate of one run and its siblings."""

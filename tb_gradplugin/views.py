@@ -11,6 +11,7 @@ import numpy as np
 
 from tb_gradplugin import bins, metadata, reader, scales
 from tb_gradplugin.health.report import RunHealth
+from tb_gradplugin.records import ProbeRecord
 from tb_gradplugin.structure import ModelStructure
 
 MAX_COLUMNS = 1000
@@ -115,7 +116,8 @@ def layer(
     rows: reader.Rows,
     levels: scales.Levels,
     histograms: reader.Rows,
-    structure: ModelStructure,
+    models: reader.Models,
+    probes: Sequence[ProbeRecord] = (),
 ) -> dict[str, Any]:
     """The answer of ``layer``.
 
@@ -124,8 +126,10 @@ def layer(
         rows: statistics of all variables.
         levels: of all layers.
         histograms: of the layer's variables.
-        structure: of the model.
+        models: structures of the run; ``index`` is of the latest.
+        probes: of the run, by step.
     """
+    structure = models.latest
     own = structure.rows_of_layer(index)
     level = np.full(len(rows.steps), np.nan)
     if index in levels.layers:
@@ -145,7 +149,32 @@ def layer(
         ],
         "level": numbers(level),
         "histograms": _histograms(histograms, [structure.variables[i].path for i in own]),
+        "probe": _probe(structure.layers[index].path, models, probes),
     }
+
+
+def _probe(
+    path: str, models: reader.Models, probes: Sequence[ProbeRecord]
+) -> dict[str, Any] | None:
+    """What the latest probe that looked at the layer ``path`` saw there."""
+    for probe in reversed(probes):
+        paths = [layer.path for layer in models.at(probe.step).layers]
+        index = paths.index(path) if path in paths else None
+        if index is None or np.isnan(probe.layers[index]).all():
+            continue
+        seen = probe.layers[index].astype(np.float64)
+        norms = probe.through_time.get(index)
+        kept = None if norms is None else np.flatnonzero(np.isfinite(norms))
+        radius = probe.spectral_radius.get(index)
+        return {
+            "step": probe.step,
+            **dict(zip(metadata.PROBE_COLUMNS, numbers(seen), strict=True)),
+            "through_time": None
+            if norms is None or kept is None
+            else {"steps": kept.tolist(), "norms": numbers(norms[kept])},
+            "spectral_radius": None if radius is None else numbers(np.array([radius]))[0],
+        }
+    return None
 
 
 def _series(statistics: np.ndarray, size: int) -> dict[str, list[float | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 from collections.abc import Iterable
@@ -11,8 +12,8 @@ import numpy as np
 
 from tb_gradplugin import bins, metadata, summaries
 from tb_gradplugin.event_files import EventFileWriter
-from tb_gradplugin.health.report import Finding, Remedy, RunHealth
-from tb_gradplugin.records import StepRecord
+from tb_gradplugin.health.report import Finding, Note, Remedy, RunHealth
+from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 
 START = 1_790_000_000.0
@@ -119,6 +120,8 @@ def write_run(
     scale: float = 1.0,
     scalars: bool = True,
     write_model: bool = True,
+    probes: Iterable[ProbeRecord] = (),
+    notes: Iterable[Note] = (),
 ) -> Path:
     """One fit as the monitor writes it into ``directory``; returns its event file."""
     steps, findings = list(steps), list(findings)
@@ -130,10 +133,13 @@ def write_run(
         with_histogram = bool(histogram_every) and i % histogram_every == 0
         stats = statistics(structure, step, scale)
         step_record = record(structure, step, stats=stats, histogram=with_histogram)
-        event = summaries.step_event(step_record, health(steps[: i + 1], findings))
+        told = dataclasses.replace(health(steps[: i + 1], findings), notes=tuple(notes))
+        event = summaries.step_event(step_record, told)
         if scalars:
             event.summary.value.append(summaries.scalar_value("batch_loss", 1 / step))
         writer.write(event)
+    for probe in probes:
+        writer.write(summaries.probe_event(probe))
     writer.close()
     return Path(writer.path)
 

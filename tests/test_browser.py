@@ -165,6 +165,9 @@ def test_a_click_on_the_heatmap_opens_the_layer_and_escape_closes_it(page, demo_
     layer = detail.get_attribute("data-layer")
     assert layer.startswith("dense_")
     detail.locator("canvas").nth(2).wait_for(timeout=15_000)  # norm, update ratio, histogram
+    inside = text(frame, "probe")
+    assert "Inside the layer at step" in inside
+    assert "saturated" in inside  # sigmoid
     keep(page, "layer_light")
     assert f"layer={layer}" in page.url
     page.keyboard.press("Escape")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
 import pytest
 
 from tb_gradplugin.health.fitting import FitWatch
-from tb_gradplugin.health.report import RunHealth
+from tb_gradplugin.health.report import Finding, Note, RunHealth, joined
 
 
 def notes(losses, held, baseline=1.0):
@@ -116,3 +117,12 @@ def test_a_fit_that_learns_noise_by_heart_is_noted_in_the_report(tmp_path, capsy
     assert cli.main(["report", str(tmp_path), "--json"]) == 0
     (run,) = json.loads(capsys.readouterr().out)["runs"].values()
     assert run["notes"][0]["kind"] == "overfitting"
+
+
+def test_underfitting_is_no_news_where_an_active_finding_says_why():
+    notes = tuple(Note(kind, 9, {}, "It is so.", ()) for kind in ("overfitting", "underfitting"))
+    sick = Finding("vanishing", "critical", ("a",), 1, 9, True, {}, "It fades.", ())
+    healed = dataclasses.replace(sick, active=False)
+    kinds = lambda *found: [n.kind for n in joined([RunHealth(found, 1, 9, 9)], notes).notes]  # noqa: E731
+    assert kinds(sick) == ["overfitting"]
+    assert kinds(healed) == kinds() == ["overfitting", "underfitting"]

@@ -29,10 +29,11 @@ from fake_runs import (
 from providers import LOADERS, client
 from tensorboard.compat.proto import event_pb2, summary_pb2
 
-from tb_gradplugin import bins, loader, scales, sources, summaries
+from tb_gradplugin import bins, loader, metadata, scales, sources, summaries
 from tb_gradplugin.event_files import EventFileWriter
 from tb_gradplugin.health.judge import RULES
-from tb_gradplugin.health.report import RunHealth
+from tb_gradplugin.health.report import Note, RunHealth
+from tb_gradplugin.records import ProbeRecord
 from tests.conftest import tensorboard_command
 
 ROUTES = ("run", "heatmap", "scalars", "layer")
@@ -228,6 +229,50 @@ def test_a_layer_has_its_series_and_histograms(tmp_path, kind):
     both = np.array([[v["negative"], v["positive"]] for v in found["variables"]])
     assert both[..., 0].any()  # empty bins are cut at both ends
     assert both[..., -1].any()
+
+
+def seen_at(step: int, layers: int, row: int, **more) -> ProbeRecord:
+    """A probe that looked at the layer ``row`` only."""
+    table = np.full((layers, len(metadata.PROBE_COLUMNS)), np.nan, np.float32)
+    table[row] = np.arange(8) / 8 + step
+    table[row, metadata.PROBE_COLUMNS.index("saturated_share")] = np.nan
+    nothing = np.full(3, np.nan)
+    return ProbeRecord(step, START + step, 32, table, nothing, nothing, **more)
+
+
+def test_a_layer_has_what_the_latest_probe_saw_of_it(tmp_path, kind):
+    structure = dense_structure(3)
+    row, count = [x.path for x in structure.layers].index("dense_1"), len(structure.layers)
+    norms = np.array([1e-3, np.nan, 1.0], np.float32)  # the second time step is masked
+    more = {"through_time": {row: norms}, "spectral_radius": {row: 1.25}}
+    probes = [seen_at(1, count, row), seen_at(2, count, row, **more), seen_at(3, count, row + 1)]
+    write_run(tmp_path / "gradients", structure, range(1, 4), probes=probes)
+    with client(kind, tmp_path) as plugin:
+        answer = plugin.json("layer", run=".", layer="dense_1")["probe"]
+        other = plugin.json("layer", run=".", layer="dense_0")["probe"]
+    assert answer == {
+        "step": 2,
+        "output_mean": 2.0,
+        "output_std": 2.125,
+        "output_max": 2.25,
+        "nonfinite_share": 2.375,
+        "zero_share": 2.5,
+        "dead_share": 2.625,
+        "saturated_share": None,
+        "gradient_norm": 2.875,
+        "through_time": {"steps": [0, 2], "norms": [0.001, 1.0]},
+        "spectral_radius": 1.25,
+    }
+    assert other is None
+
+
+def test_notes_on_the_run_are_told_and_leave_the_verdict(tmp_path, kind):
+    note = Note("overfitting", 40, {"gap": 0.5}, "The loss on held-out data rises.", ())
+    write_run(tmp_path / "gradients", dense_structure(1), [1, 2], notes=[note])
+    with client(kind, tmp_path) as plugin:
+        answer = plugin.json("run", run=".")
+    assert answer["verdict"] == "healthy"
+    assert answer["notes"] == [note.to_dict()]
 
 
 def test_a_layer_without_trained_variables_has_steps_and_nothing_else(tmp_path, kind):

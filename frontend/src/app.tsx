@@ -31,7 +31,7 @@ import { VerdictBar } from './views/verdict_bar';
 const LABELS = { least: 64, most: 190, padding: 14 };
 /** What the bars, the loss and the panels' frames take from the window's height. */
 const AROUND_HEATMAP = 400;
-const AROUND_WITH_DETAIL = 660;
+const AROUND_WITH_DETAIL = 684;
 const HEATMAP_HEIGHT = { least: 172, most: 720 };
 const NO_LAYERS: readonly string[] = [];
 const NO_ONSETS: readonly Onset[] = [];

@@ -43,6 +43,15 @@ export interface Finding {
   cause_id?: string;
 }
 
+/** Something to know of the run as a whole; never an alarm. */
+export interface Note {
+  kind: string;
+  since_step: number;
+  evidence: Record<string, EvidenceValue>;
+  cause: string;
+  remedies: Remedy[];
+}
+
 export interface Layer {
   path: string;
   type: string;
@@ -65,6 +74,7 @@ export interface Run {
   kinds: string[];
   steps: StepRange;
   findings: Finding[];
+  notes?: Note[];
   model: {
     name: string;
     optimizer: string | null;
@@ -127,6 +137,21 @@ export interface VariableHistograms {
   inf: number[];
 }
 
+/** What was seen of a layer inside one train step. */
+export interface Probe {
+  step: number;
+  output_mean: number | null;
+  output_std: number | null;
+  output_max: number | null;
+  nonfinite_share: number | null;
+  zero_share: number | null;
+  dead_share: number | null;
+  saturated_share: number | null;
+  gradient_norm: number | null;
+  through_time: { steps: number[]; norms: Series } | null;
+  spectral_radius: number | null;
+}
+
 export interface LayerReply {
   layer: string;
   steps: number[];
@@ -138,4 +163,5 @@ export interface LayerReply {
     log10_edges: number[];
     variables: VariableHistograms[];
   };
+  probe?: Probe | null;
 }

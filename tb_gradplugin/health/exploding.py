@@ -153,12 +153,12 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     recurrent = facts.recurrent(structure, layers)
     start = facts.starting_weights(window, shown)
     data = facts.unscaled(window)
-    evidence |= start
     if data is not None:
         evidence |= {"unscaled": data[0], "data_size": data[1]}
     # Too large a start is the initialiser's fault, or that of the scale it was given.
     careless = initialiser is None or not facts.minds_width(initialiser)
     large = start.get("start_decades", 0.0) < -facts.GROWN
+    evidence |= facts.start_evidence(start, relevant=large)
     id_ = "scale" if large and not careless else "initialiser"
     of = f" of {initialiser}" if initialiser and not recurrent else ""
     weights = f"the initial weights{of} are too large for the layers' width"

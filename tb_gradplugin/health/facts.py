@@ -139,6 +139,11 @@ def starting_weights(window: Window, shown: np.ndarray) -> dict[str, Any]:
     }
 
 
+def start_evidence(start: dict[str, Any], *, relevant: bool) -> dict[str, Any]:
+    """What of ``starting_weights`` to tell: all of it only where it is to blame."""
+    return start if relevant else {k: v for k, v in start.items() if k == "start_decades"}
+
+
 def start_in_words(start: dict[str, Any], initialiser: str | None) -> str:
     """``starting_weights`` as a clause."""
     by = f", by {initialiser}," if initialiser else ""

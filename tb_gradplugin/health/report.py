@@ -157,7 +157,8 @@ class RunHealth:
 def joined(parts: Sequence[RunHealth], notes: tuple[Note, ...]) -> RunHealth:
     """Health of a run that was judged in parts, one for each set of trained variables, in order.
 
-    What was still active when a part ended ended with it.
+    What was still active when a part ended ended with it.  Underfitting is no news where a finding
+    says why.
     """
     findings: tuple[Finding, ...] = ()
     for i, part in enumerate(parts):
@@ -165,6 +166,8 @@ def joined(parts: Sequence[RunHealth], notes: tuple[Note, ...]) -> RunHealth:
         if i + 1 < len(parts):
             found = tuple(dataclasses.replace(f, active=False) for f in found)
         findings = found + findings
+    if any(finding.active for finding in findings):
+        notes = tuple(note for note in notes if note.kind != "underfitting")
     steps = [s for part in parts for s in (part.first_step, part.last_step) if s is not None]
     return RunHealth(
         findings=findings,

@@ -105,10 +105,10 @@ class Thresholds:
     """Train step before which ``slow``, vanishing through time, and an output that does not fit are
     not judged.  Healthy small recurrent networks take off by step 140 (measured)."""
 
-    slow_update_ratio: float = 2e-4
+    slow_update_ratio: float = 1.2e-4
     """Norm of the update over norm of the weights below which, in every layer, learning is too
-    slow without progress: 150 such steps turn the weights by 3 %.  Healthy before they make
-    progress: 2.8e-4 or more (measured)."""
+    slow without progress: 150 such steps turn the weights by 2 %.  Healthy before they make
+    progress: 1.4e-4 or more (measured); too slow: 1e-4 or less."""
 
     stall_step: int = 250
     """Train step before which ``stalled`` is not judged."""

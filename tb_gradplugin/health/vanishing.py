@@ -125,7 +125,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     activation = facts.common_activation(structure, layers)
     initialiser = facts.common_initialiser(structure, layers)
     start = facts.starting_weights(window, shown)
-    evidence |= start
+    evidence |= facts.start_evidence(start, relevant=False)
     lost = decades if math.isfinite(decades) else t.attenuation
     small = start.get("start_decades", 0.0) > facts.EXPLAINED * lost
     careless = initialiser is not None and not facts.minds_width(initialiser)
@@ -160,6 +160,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
             why += " to a quarter at best"
     elif small or (careless and not start):
         id_ = "initialiser"
+        evidence |= start
         weights = f"{initialiser} gave weights too small for the layers' width"
         if start:
             weights = facts.start_in_words(start, initialiser)

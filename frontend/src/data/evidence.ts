@@ -14,6 +14,7 @@ const LIST_LIMIT = 6;
 
 const weaker: Write = (v) => `${formatFactor(-Math.abs(v))} (${formatNumber(Math.abs(v))} decades)`;
 const stronger: Write = (v) => `${formatFactor(v)} (${formatNumber(v)} decades)`;
+const fromStart: Write = (v) => `${formatFactor(-v)} (${formatNumber(Math.abs(v))} decades)`;
 const perLayer: Write = (v) => `${formatNumber(v)} decades a layer`;
 const elements: Write = (v) => `${formatInteger(v)} ${v === 1 ? 'element' : 'elements'}`;
 const yesNo: Write = (v) => (v ? 'yes' : 'no');
@@ -51,6 +52,17 @@ const KNOWN: Record<string, readonly [label: string, write: Write]> = {
   loss_at_half_time: ['Loss half the steps ago', formatNumber],
   spectral_radius: ['Spectral radius of the recurrent kernel', formatNumber],
   dropout_rate: ['Switched off by dropout', formatPercent],
+  start_decades: ['Initial weights alone', fromStart],
+  initial_deviation: ['Deviation of the initial weights', formatNumber],
+  expected_deviation: ['Deviation that keeps the signal', formatNumber],
+  expected_by: ['Rule for that deviation', formatNumber],
+  start_layer: ['Layer measured', formatNumber],
+  data_size: ['Size of the data', formatNumber],
+  inverse_width_sum: ['Sum of 1 / width', formatNumber],
+  gamma: ['Gamma of the batch normalisation', formatNumber],
+  time_growth_decades: ['First time step against the last', stronger],
+  target_scale: ['Targets, times the largest output', formatNumber],
+  weight_size: ['Weights, times their start', formatNumber],
 };
 
 /** Units of measures that are not known here, by the ending of their name. */
@@ -71,6 +83,10 @@ const SIGNS: Record<string, string> = {
   update: 'the size of the updates',
   depth: 'growth from layer to layer',
   blow_up: 'a blow-up to NaN or Inf',
+  weights: 'growth of the weights',
+  time: 'growth through time',
+  reach: 'how far updates could have come',
+  scale: 'the scale of the targets',
 };
 
 const SPELLING: Record<string, string> = { nan: 'NaN', inf: 'Inf', rms: 'RMS', relu: 'ReLU' };

@@ -4,8 +4,9 @@ import { useMemo } from 'preact/hooks';
 import type { Onset } from '../charts/line_chart';
 import type { Finding, LayerReply, LayerVariable } from '../contract';
 import type { Crosshair } from '../data/crosshair';
-import { plural } from '../data/format';
+import { formatInteger, plural } from '../data/format';
 import { histogramsOf } from '../data/histogram';
+import { probeLines } from '../data/probe';
 import type { StepDomain } from '../data/steps';
 import type { Theme } from '../host/theme';
 import { HistogramView } from './histogram_view';
@@ -24,7 +25,7 @@ interface Props {
 const CHART_HEIGHT = 86;
 const HISTOGRAM_HEIGHT = 176;
 /** Of all pictures with their captions. */
-export const DETAIL_HEIGHT = 228;
+export const DETAIL_HEIGHT = 252;
 const RIGHT = 24;
 
 function countWhere(values: readonly (number | null)[], test: (value: number) => boolean): number {
@@ -112,6 +113,17 @@ export function LayerDetail(props: Props) {
           <p class="muted note">No histogram of this variable on record yet.</p>
         )}
       </div>
+      {reply.probe && (
+        <dl class="inside note" data-testid="probe">
+          <dt class="muted">Inside the layer at step {formatInteger(reply.probe.step)}</dt>
+          {probeLines(reply.probe).map(({ label, value }) => (
+            <div key={label}>
+              <dt class="muted">{label}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
     </>
   );
 }
