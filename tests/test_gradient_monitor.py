@@ -641,6 +641,7 @@ def test_an_instrumented_step_that_does_not_compile_leaves_the_users_own(tmp_pat
 
     def build(self, plain):
         self._plain, self._want = plain, tf.Variable([0.0, 0.0])
+        self._optimizers = [self._model.optimizer]
 
         def fails(iterator):
             raise tf.errors.UnimplementedError(None, None, "no kernel")
