@@ -9,7 +9,7 @@ from its first callback to its last.  With every N-th step logged the mean is pu
 from the medians of the logged step, of the one after it (which reads the results) and of the
 others; otherwise it is the mean without the slowest 1 %.  The first 21 steps (tracing) are apart,
 and so are the first two logged ones, of which the second traces once more if the first was probed:
-"start-up" is what they took longer than the plain ones.  "plain again" is a second model
+"start-up" is what they took longer than those of the second plain model.  "plain again" is a second model
 without anything: its distance from 1 is the noise of this run.
 
 Beside ours, two ways people do it today: a callback that computes the gradients again on the batch
@@ -266,9 +266,10 @@ def measure(name, steps, jit, peers):
     title = TITLES[name] + (", XLA" if jit else "")
     print(f"\n{title}: {plain.parameters:,} parameters, plain step {plain.off * 1e3:.1f} ms")
     print(f"  {'':18}{'step':>8}{'off-step':>10}{'start-up':>12}")
+    again = others[0]  # the very first one bears what is made once a process
     for variant in others:
         off = f"{variant.off / plain.off:.3f}" if variant.every in (10, 100) else ""
-        start = f"{variant.start_up - plain.start_up:+.1f} s"
+        start = f"{variant.start_up - again.start_up:+.1f} s"
         print(
             f"  {variant.name:18}{variant.mean / plain.mean:8.3f}{off:>10}{start:>12}", flush=True
         )
