@@ -9,8 +9,8 @@ from its first callback to its last.  With every N-th step logged the mean is pu
 from the medians of the logged step, of the one after it (which reads the results) and of the
 others; otherwise it is the mean without the slowest 1 %.  The first 21 steps (tracing) are apart,
 and so are the first two logged ones, of which the second traces once more if the first was probed:
-"start-up" is what they took longer than those of the second plain model.  "plain again" is a second model
-without anything: its distance from 1 is the noise of this run.
+"start-up" is what they took longer than those of the second plain model.  "plain again" is that
+second model without anything: its distance from 1 is the noise of this run.
 
 Beside ours, two ways people do it today: a callback that computes the gradients again on the batch
 with a GradientTape in a tf.function and writes their norms, and tf.summary.histogram of every
