@@ -174,7 +174,7 @@ def test_updates_blow_up_on_data_that_is_not_scaled(batch, loss, found):
 
 
 def test_units_that_died_on_data_that_is_not_scaled():
-    structure = chain(3)
+    structure = chain(3, head="linear")
     dies = lambda step: 1.0 if step < 30 else 0.0  # noqa: E731
     seen = probe(structure, inputs=(0.0, 200.0, 500.0))
     (finding,) = run(structure, norm=dies, seen=seen).findings
@@ -206,3 +206,11 @@ def test_a_recurrent_start_is_not_blamed_on_the_data():
     seen = probe(structure, inputs=(0.0, 200.0, 500.0))
     (finding, *_) = run(structure, loss=50.0, norm=100.0, weight=10.0, seen=seen).findings
     assert finding.cause_id == "exploding.recurrent"
+
+
+@pytest.mark.parametrize("dies", [1, 30])
+def test_a_relu_at_the_end_that_gives_zero_for_every_input(dies):
+    structure = chain(3, "tanh", head="relu")
+    (finding,) = run(structure, norm=lambda step: 1.0 if step < dies else 0.0).findings
+    assert finding.cause_id == "dead.relu_head"
+    assert finding.remedies[0].title == "End without an activation"

@@ -345,16 +345,16 @@ def through_time(first: float, last: float = 0.0, radius: float | None = 0.5):
 
 
 def test_a_gradient_that_fades_through_time_is_vanishing_where_the_loss_stands_still():
-    finding = only(run(recurrent_structure(), seen=through_time(-6)))
+    finding = only(run(recurrent_structure(), seen=through_time(-9)))
     assert (finding.kind, finding.severity) == ("vanishing", "critical")
     assert (finding.cause_id, finding.layers) == ("vanishing.time", ("rnn",))
     assert 150 <= finding.since_step < 160
     assert finding.evidence["through"] == "time"
-    assert finding.evidence["attenuation_decades"] == pytest.approx(6, abs=1e-4)
+    assert finding.evidence["attenuation_decades"] == pytest.approx(9, abs=1e-4)
     assert finding.evidence["worst_layer"] == "rnn"
     assert finding.evidence["spectral_radius"] == 0.5
     assert "spectral radius 0.5" in finding.cause
-    assert finding.remedies[0].id == "gated"
+    assert finding.remedies[0].id == "orthogonal"
 
 
 def test_through_depth_is_told_from_through_time():
@@ -368,13 +368,13 @@ def test_forgetting_is_told_of_the_layer_in_which_it_is_whatever_the_finding_nam
     head = dataclasses.replace(rnn.layers[1], activation="softmax")
     structure = dataclasses.replace(rnn, layers=(rnn.layers[0], head))
     comes_back = lambda s: 1e-9 if s < 200 else 1.0  # noqa: E731
-    finding = only(run(structure, stop=600, norm=comes_back, seen=through_time(-6)))
+    finding = only(run(structure, stop=600, norm=comes_back, seen=through_time(-9)))
     assert "head" in finding.layers
     assert (finding.cause_id, finding.evidence["worst_layer"]) == ("vanishing.time", "rnn")
 
 
 def test_gated_layers_have_no_spectral_radius_to_tell():
-    finding = only(run(recurrent_structure("LSTM"), seen=through_time(-6, radius=None)))
+    finding = only(run(recurrent_structure("LSTM"), seen=through_time(-9, radius=None)))
     assert finding.cause_id == "vanishing.time"
     assert "spectral_radius" not in finding.evidence
     assert "radius" not in finding.cause
@@ -388,12 +388,12 @@ def test_a_zero_at_the_first_time_step_is_as_faint_as_float32_can_tell():
 
 
 def test_masked_time_steps_are_left_out():
-    norms = np.array([np.nan, np.nan, 1e-6, np.nan, 1e-3, 1.0, np.nan], np.float32)
+    norms = np.array([np.nan, np.nan, 1e-9, np.nan, 1e-3, 1.0, np.nan], np.float32)
     seen = probe(recurrent_structure(), through_time={0: norms})
     finding = only(run(recurrent_structure(), seen=seen))
     assert finding.cause_id == "vanishing.time"
-    assert finding.evidence["attenuation_decades"] == pytest.approx(6, abs=1e-4)
-    assert finding.evidence["first_step_norm"] == pytest.approx(1e-6)
+    assert finding.evidence["attenuation_decades"] == pytest.approx(9, abs=1e-4)
+    assert finding.evidence["first_step_norm"] == pytest.approx(1e-9)
     assert finding.evidence["last_step_norm"] == 1.0
 
 
@@ -411,10 +411,10 @@ def falling_slowly(step: int) -> float:
     ("seen", "series"),
     [
         (None, {}),
-        (through_time(-3.5), {}),
-        (through_time(-6), {"loss": learning}),
-        (through_time(-6), {"loss": falling_slowly}),
-        (through_time(-6), {"stop": 149}),
+        (through_time(-7.5), {}),
+        (through_time(-9), {"loss": learning}),
+        (through_time(-9), {"loss": falling_slowly}),
+        (through_time(-9), {"stop": 149}),
     ],
     ids=["no probe", "3.5 decades", "progress", "still falls", "early"],
 )
@@ -468,7 +468,7 @@ def everything_found() -> list[Finding]:
         run(relu, seen=blank),
         run(chain(3), stop=400, total=4.0),
         run(chain(3), stop=400, bias_update=0.5, rate=math.nan),
-        run(rnn, seen=through_time(-6, radius=math.nan)),
+        run(rnn, seen=through_time(-9, radius=math.nan)),
         run(rnn, seen=through_time(4, radius=None)),
     ]
     return [only(health) for health in runs]

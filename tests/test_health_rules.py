@@ -207,7 +207,7 @@ def test_heavy_dropout_is_why_layers_are_dead():
 
 def test_a_gradient_that_was_next_to_nothing_from_the_start_was_not_killed_by_an_update():
     dies = lambda s: 1e-3 * float(s < 50)  # noqa: E731
-    (finding,) = run(chain(3), norm=dies).findings
+    (finding,) = run(chain(3, head="linear"), norm=dies).findings
     assert finding.cause_id == "dead.faint"
 
 

@@ -125,7 +125,11 @@ def tried(trial: Trial) -> Trial:
     where, pace = _at_fault(data, finding)
 
     def build() -> Any:
-        changed = cures.apply(trial.remedy, run.build(), data.structure, where, *pace)
+        setup = run.build()
+        try:
+            changed = cures.apply(trial.remedy, setup, data.structure, where, *pace)
+        except (TypeError, ValueError):  # a layer that cannot be made again from its config
+            changed = None
         if changed is None:
             raise _DoesNotApplyError
         changed.steps = max(changed.steps, STEPS)
@@ -240,7 +244,10 @@ def main() -> None:
             runs.update({trial.cause for trial in found})
             many = bool(found) and runs[found[0].cause] > given.most
             plans += found[: 1 if given.first or many else None]
-    outcomes = load()
+    now = {(t.run, t.seed): t.cause for t in plans}
+    outcomes = {  # without those of another cause than the run has now
+        key: t for key, t in load().items() if now.get((t.run, t.seed), t.cause) == t.cause
+    }
     again = given.again.split(",")
     todo = [t for t in plans if t.outdates(outcomes.get(t.key)) or t.remedy in again]
     common = collections.Counter(t.cause for t in plans)
@@ -258,6 +265,7 @@ def main() -> None:
                 flush=True,
             )
             save(outcomes)
+    save(outcomes)
     print(table([outcomes[t.key] for t in plans]))
     if given.docs:
         write_page(list(outcomes.values()))

@@ -31,8 +31,8 @@ BORDER_TIME = 5
 def detect(window: Window, t: Thresholds) -> Detection | None:
     """A layer is sick if A = log10 S - max log10 S is low and so it is in all layers before it.
 
-    Without progress A < -3 suffices (-3.5 before step 100), or S below 1e-4 of the loss ever since
-    the start; with progress A < -4.  A layer behind one that gets its gradient is not cut off by
+    Without progress A < -3 suffices (-3.5 before step 100), or S below 1e-4 (10^-4.5 before step
+    100) of the loss ever since the start; with progress A < -4.  A layer behind one that gets its gradient is not cut off by
     depth: it is gated (zero-initialised branches, LayerScale), and a gate opens by itself.
     """
     if window.step < t.settle_step or window.points < MIN_POINTS:
@@ -75,12 +75,11 @@ def faded(window: Window, t: Thresholds) -> np.ndarray:
     a = window.attenuation
     progress = window.loss.progress
     limit = t.attenuation_with_progress if progress else t.attenuation
-    if not progress and window.step < BORDER_TIME * t.settle_step:
-        limit += BORDER
-    weak = a < -limit
+    early = BORDER if window.step < BORDER_TIME * t.settle_step else 0.0
+    weak = a < -limit - (0.0 if progress else early)
     if not progress:
         always = window.peak_influence < PEAK_MARGIN - t.influence
-        weak |= (window.influence < -t.influence) & always
+        weak |= (window.influence < -t.influence - early) & always
     reached = np.flatnonzero(~weak & ~np.isnan(a))
     first = reached[0] if len(reached) else len(a)
     sick = weak & window.judged & (np.arange(len(a)) < first)
