@@ -31,9 +31,10 @@ BORDER_TIME = 5
 def detect(window: Window, t: Thresholds) -> Detection | None:
     """A layer is sick if A = log10 S - max log10 S is low and so it is in all layers before it.
 
-    Without progress A < -3 suffices (-3.5 before step 100), or S below 1e-4 (10^-4.5 before step
-    100) of the loss ever since the start; with progress A < -4.  A layer behind one that gets its gradient is not cut off by
-    depth: it is gated (zero-initialised branches, LayerScale), and a gate opens by itself.
+    Without progress A < -3 suffices, or S below 1e-4 of the loss ever since the start (-3.5 and
+    10^-4.5 before step 100); with progress A < -4.  A layer behind one that gets its gradient is
+    not cut off by depth: it is gated (zero-initialised branches, LayerScale), and a gate opens by
+    itself.
     """
     if window.step < t.settle_step or window.points < MIN_POINTS:
         return None
