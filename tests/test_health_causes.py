@@ -214,3 +214,15 @@ def test_a_relu_at_the_end_that_gives_zero_for_every_input(dies):
     (finding,) = run(structure, norm=lambda step: 1.0 if step < dies else 0.0).findings
     assert finding.cause_id == "dead.relu_head"
     assert finding.remedies[0].title == "End without an activation"
+
+
+@pytest.mark.parametrize(("growth", "cause"), [(9.0, "rate"), (1.5, "saturating")])
+def test_updates_that_are_too_large_drive_tanh_to_where_it_is_flat(growth, cause):
+    thrown = lambda step: 2.8 * (1.0 + (growth - 1.0) * min(step, 20) / 20)  # noqa: E731
+    fades = [10.0 ** (i - 5) for i in range(6)]
+    records = [point(chain(6, "tanh"), s, norm=fades, weight=thrown(s)) for s in range(1, 60)]
+    finding = next(
+        f for f in judge_run(chain(6, "tanh"), records).findings if f.kind != "exploding"
+    )
+    assert finding.cause_id == f"vanishing.{cause}"
+    assert ("where tanh is flat" in finding.cause) == (cause == "rate")

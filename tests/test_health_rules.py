@@ -792,6 +792,10 @@ def test_learning_rates_are_lowered_and_raised_by_ten_but_not_past_the_default()
     assert new("raise", sgd, 1e-2) == pytest.approx(0.1)
     assert new("clip", sgd, 1e-2) == 1e-2
     assert new("raise", adam, math.nan) == 1e-3
+    # Updates of 3e-6 |W| at rate 1e-4: a thousandth at 0.033, but no more than 0.1.
+    assert new("raise", sgd, 1e-4, 3e-6) == pytest.approx(1e-4 * 1e-3 / 3e-6)
+    assert new("raise", sgd, 1e-5, 1e-9) == pytest.approx(0.1)
+    assert new("raise", adam, 1e-7, 1e-6) == 1e-3
     # A diverging update of 20 |W| at rate 0.1: rate x curvature is 20, and 1 at a rate of 0.005.
     assert new("lower", sgd, 0.1, 20.0) == pytest.approx(0.005)
     assert new("lower", adam, 0.1, 1000.0) == 1e-3

@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.command == "docs":
         text = "\n".join(report.part(name.capitalize(), own) for name, own in judged.items())
         if args.holdout:
-            text += f"\nThe hold-out part had been looked at {report.looks()} times before.\n"
+            text += f"\nThe hold-out part has been looked at {report.looks()} times (`LOOKS.md`).\n"
         report.write(DOCUMENT, text)
         return 0
     for name, own in judged.items():

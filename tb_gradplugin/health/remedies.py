@@ -20,6 +20,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "vanishing.saturating": ("activation", "normalise", "residual"),
     "vanishing.initialiser": ("initialiser", "normalise", "residual"),
     "vanishing.influence": ("initialiser", "activation"),
+    "vanishing.rate": ("lower", "clip"),
     "vanishing.recurrent": ("gated", "orthogonal"),
     "vanishing.time": ("orthogonal", "gated"),
     "vanishing.constant": ("head",),
@@ -124,8 +125,15 @@ def places(id_: str, structure: ModelStructure, layers: list[int]) -> list[int]:
     return [i for i in kernels[:-1] if i in layers or facts.activation(structure, i) == name]
 
 
+USUAL_RATIO = 1e-3
+"""``|update| / |W|`` to aim at (Karpathy)."""
+
+
 def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
     """Learning rate that the remedy ``id_`` sets.
+
+    A rate that is too low is raised tenfold, at least to Keras's default, and to where updates are
+    a thousandth of the weights, but then not further than ten times that default.
 
     Where gradient descent diverges, an update is the weights times rate times curvature, and a rate
     times curvature of 1 is the quickest that converges: so SGD is slowed down by its update ratio.
@@ -138,7 +146,9 @@ def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
         diverges = structure.optimizer == "SGD" and known and 10 < ratio < math.inf
         return min(slower, rate / ratio) if diverges else slower
     if id_ == "raise":
-        return max(rate * 10, usual) if known else usual
+        faster = max(rate * 10, usual) if known else usual
+        measured = known and 0.0 < ratio < math.inf
+        return max(faster, min(rate * USUAL_RATIO / ratio, 10 * usual)) if measured else faster
     if id_ == "clip":
         return rate if known and rate <= 1e-2 else new_rate("lower", structure, pace)
     return 1e-3  # Adam's default, and steps of a thousandth of unit deviation

@@ -144,6 +144,15 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
             f"No weight matters: even doubling the weights of {evidence['worst_layer']} would "
             f"change the loss by less than 1 part in 10^{math.floor(influence)}"
         )
+    elif window.weight_growth > t.weight_growth:
+        id_ = "rate"
+        evidence["weight_growth"] = window.weight_growth
+        by = f" by {structure.optimizer}" if structure.optimizer else ""
+        flat = f", where {activation} is flat" if activation in facts.SATURATING else ""
+        why = (
+            f"The gradient {how_much}: updates{by} have thrown the weights to "
+            f"{number(window.weight_growth)} times their size{flat}"
+        )
     elif facts.recurrent(structure, layers):
         id_, why = "recurrent", f"The gradient {how_much}, through the steps of a recurrent layer"
     elif gamma < facts.NO_GAMMA:
