@@ -323,6 +323,8 @@ def test_a_loss_a_little_below_the_baseline_has_not_stalled():
 
 def test_stalled_waits_for_its_step_even_with_a_reason():
     assert run(chain(3), stop=249, total=4.0).findings == ()
+    at_once = run(chain(3), stop=140, total=4.0, thresholds=Thresholds(stall_step=100))
+    assert only(at_once).since_step < 110  # before ``slow_step``
     early = run(chain(3), stop=249, total=4.0, thresholds=Thresholds(stall_step=200))
     assert 200 <= only(early).since_step < 220
 

@@ -43,9 +43,9 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     is enough.
     """
     loss = window.loss
-    if window.step < t.slow_step or not loss.is_supervised or loss.progress:
+    if window.step < min(t.slow_step, t.stall_step) or not loss.is_supervised or loss.progress:
         return None
-    if facts.output_mismatch(window):
+    if window.step >= t.slow_step and facts.output_mismatch(window):
         return Detection(window.everything, "warning", window.head)
     if window.step < t.stall_step or not loss.stands_still:
         return None
