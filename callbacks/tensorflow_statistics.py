@@ -163,19 +163,28 @@ def statistics(
         quick, careful, *more = inputs[: len(told)]
         flat = inputs[len(told) :]
         for keep, wanted, handle in zip(keeps, more, more[len(keeps) :], strict=False):
-            either(wanted, functools.partial(fill, keep), lambda *_: [], [handle, *flat])
-        return either(careful, describe, lambda quick, *_: [quick], [quick, *flat])
+            either(wanted, functools.partial(fill, keep), _nothing, [handle, *flat])
+        return either(careful, describe, _first, [quick, *flat])
 
     def fill(keep: Keep, handle: Tensor, *flat: Tensor) -> list[Tensor]:
         value = histograms(_nested(flat, gradients), keep.function, keep.place.shape)
         tf.raw_ops.AssignVariableOp(resource=handle, value=value)
         return []
 
-    def describe(_: Tensor, *flat: Tensor) -> list[Tensor]:
+    def describe(quick: Tensor, *flat: Tensor) -> list[Tensor]:
         return [tf.stack([_careful(g) for g in _nested(flat, gradients)])]
 
-    (table,) = either(tf.reduce_any(wishes), seldom, lambda quick, *_: [quick], [*told, *flat])
+    (table,) = either(tf.reduce_any(wishes), seldom, _first, [*told, *flat])
     return tf.concat([table, tf.stack(norms)], axis=1)
+
+
+# TensorFlow names inputs after arguments, and warns of names that begin with an underscore.
+def _first(first: Tensor, *inputs: Tensor) -> list[Tensor]:
+    return [first]
+
+
+def _nothing(*inputs: Tensor) -> list[Tensor]:
+    return []
 
 
 def either(

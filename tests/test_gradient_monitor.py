@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import pathlib
 import signal
@@ -701,3 +702,10 @@ def test_another_backend_is_refused_with_the_remedy(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(NotImplementedError, match=r"'jax'.*KERAS_BACKEND=tensorflow"):
         GradientMonitor()
+
+
+def test_tensorflow_has_nothing_to_warn_about(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
+    with caplog.at_level(logging.WARNING):
+        fit(small_model(), GradientMonitor(tmp_path, update_freq=1))
+    assert caplog.messages == []
