@@ -330,7 +330,11 @@ class TensorFlowCapture:
         self._loss = loss, data, None if moments is None else tf.reshape(moments, [-1])
 
     def _loss_in_sight(self) -> tuple[list[Any], Any]:
-        """The last three of ``TOLD`` and the label moments, of the latest loss of this step."""
+        """The last three of ``TOLD`` and the label moments, of the latest loss of this step.
+
+        A loss that is computed after the last optimizer call, or inside a branch of which the call
+        is no part, is not in sight: the step's logs tell it then.
+        """
         loss, data, moments = self._loss or (None, None, None)
         if loss is None or not _in_sight(loss):
             return [tf.zeros([])] * 3, tf.zeros([0])
@@ -359,7 +363,8 @@ class TensorFlowCapture:
                 reached, rate = True, _shortest(its_rate)
             if there and its_seen:
                 seen, loss, data_loss = True, its_loss, its_data_loss
-                labels = results[-slot.moments :].reshape(2, -1) if its_seen == 2.0 else None
+                moments = results[len(results) - slot.moments :].reshape(2, -1)
+                labels = moments if its_seen == 2.0 else None
         if not reached:
             return None
         if not seen and isinstance(logs, dict) and "loss" in logs:

@@ -198,11 +198,13 @@ def read_probes(source: Source, models: Models) -> list[ProbeRecord]:
 def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
     """Health by other thresholds, from the logged steps; None without any.
 
-    Each structure is judged on its own; notes on the fit as a whole stay as they were written.
+    As while training, each structure is judged on its own, from the first step of the latest
+    monitor on; notes on the fit as a whole stay as they were written.
     """
     models, found = read_models(source), read_training(source)
     probes, told = read_probes(source, models), read_health(source)
     parts: list[RunHealth] = []
+    first = (told.first_step if told is not None else None) or 0
     ends = (*models.steps[1:], math.inf)
     for structure, begin, end in zip(models.structures, models.steps, ends, strict=True):
         rows = read_statistics(source, models, [v.path for v in structure.variables])
@@ -212,9 +214,9 @@ def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
             for step, wall_time, statistics in zip(
                 rows.steps.tolist(), rows.wall_times.tolist(), rows.values, strict=True
             )
-            if begin <= step < end and step in training
+            if max(begin, first) <= step < end and step in training
         ]
-        seen = [probe for probe in probes if begin <= probe.step < end]
+        seen = [probe for probe in probes if max(begin, first) <= probe.step < end]
         parts.append(judge_run(structure, records, thresholds, seen))
     return joined(parts, () if told is None else told.notes) if parts else None
 

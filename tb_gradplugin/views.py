@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tb_gradplugin import bins, metadata, reader, scales
+from tb_gradplugin import bins, metadata, reader, scales, summaries
 from tb_gradplugin.health.report import RunHealth
 from tb_gradplugin.records import ProbeRecord
 from tb_gradplugin.structure import ModelStructure
@@ -164,14 +164,17 @@ def _probe(
             continue
         seen = probe.layers[index].astype(np.float64)
         norms = probe.through_time.get(index)
-        kept = None if norms is None else np.flatnonzero(np.isfinite(norms))
+        kept = None if norms is None else np.flatnonzero(~np.isnan(norms))
         radius = probe.spectral_radius.get(index)
         return {
             "step": probe.step,
             **dict(zip(metadata.PROBE_COLUMNS, numbers(seen), strict=True)),
             "through_time": None
             if norms is None or kept is None
-            else {"steps": kept.tolist(), "norms": numbers(norms[kept])},
+            else {
+                "steps": kept.tolist(),
+                "norms": numbers(np.minimum(norms[kept], summaries.LARGEST)),
+            },
             "spectral_radius": None if radius is None else numbers(np.array([radius]))[0],
         }
     return None

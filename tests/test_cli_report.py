@@ -295,3 +295,19 @@ def test_a_wrong_threshold_is_refused_with_what_is_allowed(tmp_path, capsys, giv
     code, out, err = report(capsys, tmp_path, "--threshold", given)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_a_run_that_was_resumed_is_judged_again_as_its_latest_monitor_judged_it(tmp_path):
+    write_fading(tmp_path / "gradients", 6.0)
+    structure, judge = chain(6), Judge(chain(6))
+    writer = RunWriter(str(tmp_path / "gradients"), pytest.fail)
+    writer.begin(201)
+    writer.write_structure(structure, 201)
+    for step in range(201, 240):
+        step_record = point(structure, step, norm=1.0)
+        judge.observe(step_record)
+        writer.write_step(step_record, judge.health())
+    writer.close()
+    again = read_report(str(tmp_path), Thresholds())
+    assert again.runs == read_report(str(tmp_path)).runs
+    assert (again.runs["."].first_step, again.kinds) == (201, [])

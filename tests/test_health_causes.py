@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 
@@ -9,8 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-from tb_gradplugin.health import facts
-from tb_gradplugin.health.judge import judge_run
+from tb_gradplugin.health import facts, vanishing
+from tb_gradplugin.health.judge import Judge, judge_run
+from tb_gradplugin.health.report import RunHealth, joined
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 from tests.rule_series import chain, point, probe, recurrent_structure, run
 
@@ -226,3 +228,66 @@ def test_updates_that_are_too_large_drive_tanh_to_where_it_is_flat(growth, cause
     )
     assert finding.cause_id == f"vanishing.{cause}"
     assert ("where tanh is flat" in finding.cause) == (cause == "rate")
+
+
+@pytest.mark.parametrize("shape", [(0, 8), (8, 0), (0, 0)])
+@pytest.mark.parametrize("role", ["kernel", "recurrent_kernel"])
+def test_a_kernel_without_elements_is_passed_over(shape, role):
+    structure = chain(7)
+    empty = dataclasses.replace(structure.variables[0], shape=shape, role=role)
+    structure = dataclasses.replace(structure, variables=(empty, *structure.variables[1:]))
+    (finding,) = run(structure, norm=[math.nan, *FADES], weight=0.4).findings
+    assert finding.cause_id == "vanishing.initialiser"
+    assert finding.evidence["start_layer"] == "d1"
+
+
+def test_a_relu_head_that_only_gets_no_input_is_not_to_blame():
+    structure = chain(3, head="relu")
+    dies = lambda s: 1.0 if s < 30 else 0.0  # noqa: E731
+    bias = lambda s: [1.0, 1.0, 1.0] if s < 30 else [0.0, 0.0, 1.0]  # noqa: E731
+    (finding,) = run(structure, norm=dies, bias=bias).findings
+    assert finding.cause_id == "dead.died"
+
+
+def test_layers_that_died_where_no_loss_is_known_were_not_faint_from_the_start():
+    dies = lambda s: 1.0 if s < 30 else [0.0, 0.0, 1.0]  # noqa: E731
+    unknown = {"loss": math.nan, "baseline": math.nan}
+    (finding,) = run(chain(3, loss=None, head="linear"), 300, norm=dies, **unknown).findings
+    assert finding.cause_id == "dead.died"
+
+
+@pytest.mark.parametrize("loss", ["my_loss", None])
+def test_labels_under_a_loss_that_is_not_known_are_no_targets(loss):
+    structure = chain(3, loss=loss, head="softmax")
+    dies = lambda s: 1.0 if s < 30 else 0.0  # noqa: E731
+    seen = probe(structure, targets=(50.0, 28.0, 99.0))
+    (finding,) = run(structure, norm=dies, seen=seen).findings
+    assert finding.cause_id == "dead.died"
+
+
+def test_inputs_that_are_not_finite_have_no_size():
+    structure = chain(3, head="linear")
+    dies = lambda s: 1.0 if s < 30 else 0.0  # noqa: E731
+    seen = probe(structure, inputs=(math.inf, math.inf, math.inf))
+    (finding,) = run(structure, norm=dies, seen=seen).findings
+    assert finding.cause_id == "dead.died"
+
+
+def test_a_negative_loss_that_regularisation_brings_to_zero_is_taken_in():
+    assert run(chain(3), 30, loss=-1.0, total=0.0, baseline=math.nan).logged > 20
+
+
+def test_a_part_of_a_run_with_nothing_logged_heals_nothing():
+    sick = run(chain(6), norm=FADES)
+    assert joined([sick, RunHealth()], ()) == sick
+
+
+def test_a_rule_that_fails_while_it_explains_leaves_the_rest_of_the_report(monkeypatch):
+    structure = chain(6)
+    judge = Judge(structure)
+    monkeypatch.setattr(vanishing, "explain", lambda *args: 1 / 0)
+    for step in range(1, 60):
+        with contextlib.suppress(ZeroDivisionError):
+            judge.observe(point(structure, step, norm=FADES))
+    assert judge.health().findings == ()
+    assert judge.health().logged == 59

@@ -110,10 +110,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         evidence["dropout_rate"] = rate_dropped
         id_ = "dropout"
         why = f"dropout switches off {number(100 * rate_dropped)} % of a layer"
-    elif window.output[1] in facts.RECTIFIERS and (shown & window.head).any():
+    elif window.output[1] in facts.RECTIFIERS and (shown & window.head & ~window.starved).any():
         id_ = "relu_head"
         why = f"the {window.output[1]} of the last layer gives 0 for every input"
-    elif window.alive[shown].any() and window.peak_influence[shown].max() < FAINT:
+    elif window.alive[shown].any() and -np.inf < window.peak_influence[shown].max() < FAINT:
         id_ = "faint"
         why = "it was next to nothing from the start, and then the last of it went"
     elif window.alive[shown].any():

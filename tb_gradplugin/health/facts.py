@@ -97,7 +97,7 @@ def expected_deviation(structure: ModelStructure, row: int) -> tuple[str, float]
     orthogonal n x m matrix has 1 / sqrt(max(n, m)).  NaN for what is no matrix.
     """
     variable = structure.variables[row]
-    if len(variable.shape) < 2:
+    if len(variable.shape) < 2 or 0 in variable.shape:
         return "", math.nan
     field = math.prod(variable.shape[:-2])
     fan_in, fan_out = (float(field * n) for n in variable.shape[-2:])
@@ -155,6 +155,13 @@ def start_in_words(start: dict[str, Any], initialiser: str | None) -> str:
     )
 
 
+def is_regression(structure: ModelStructure) -> bool:
+    """Whether the loss compares numbers, not probabilities, as far as its name tells."""
+    name = (structure.loss or "").replace("_", "").lower()
+    words = ("mse", "mae", "msle", "mape", "squared", "absolute", "huber", "cosh")
+    return any(word in name for word in words)
+
+
 FAR_OFF = 10.0
 """Mean, deviation or a tenth of the largest element of a batch from which data is not scaled."""
 
@@ -172,11 +179,11 @@ def unscaled(window: Window) -> tuple[str, float] | None:
         return None
     looked_up = any(v.role == "embeddings" for v in window.structure.variables)
     kinds = {} if looked_up else {"inputs": probe.inputs}
-    if "entropy" not in (window.structure.loss or ""):
+    if is_regression(window.structure):
         kinds["targets"] = probe.targets
     for name, (mean, deviation, largest) in kinds.items():
         size = float(np.fmax.reduce([abs(mean), deviation, largest / 10.0]))
-        if size > FAR_OFF:
+        if FAR_OFF < size < math.inf:
             return name, size
     return None
 
@@ -191,7 +198,7 @@ def inverse_widths(structure: ModelStructure) -> float:
     widths = {
         v.layer: v.shape[-1]
         for v in structure.variables
-        if v.role in JUDGED_ROLES and len(v.shape) >= 2
+        if v.role in JUDGED_ROLES and len(v.shape) >= 2 and v.shape[-1]
     }
     return sum(1.0 / width for i, width in widths.items() if activation(structure, i) in RECTIFIERS)
 

@@ -118,7 +118,9 @@ class Judge:
 
     def health(self) -> RunHealth:
         """All findings so far, healed ones too, worst first."""
-        findings = [self._finding(c) for t in self._trackers.values() for c in t.cases]
+        cases = [c for t in self._trackers.values() for c in t.cases]
+        # One without an explanation: a rule failed while it was being made.
+        findings = [self._finding(c) for c in cases if c.explanation is not None]
         findings.sort(key=lambda f: (not f.active, f.severity != "critical", f.since_step, f.kind))
         return RunHealth(tuple(findings), self._first, self._last, self._logged)
 

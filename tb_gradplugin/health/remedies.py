@@ -181,12 +181,6 @@ def cross_entropy(structure: ModelStructure) -> str:
     return f"{kind}Crossentropy"
 
 
-def is_regression(structure: ModelStructure) -> bool:
-    """Whether the loss compares numbers, not probabilities."""
-    name = (structure.loss or "").replace("_", "").lower()
-    return any(word in name for word in ("mse", "mae", "squared", "absolute", "huber", "cosh"))
-
-
 def _with_kernels(structure: ModelStructure) -> list[int]:
     return sorted({v.layer for v in structure.variables if "kernel" in v.role})
 
@@ -368,7 +362,7 @@ def _head(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
 
 def _output(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     units = _head_units(structure)
-    if is_regression(structure):
+    if facts.is_regression(structure):
         activation, title = None, "End without an activation"
         why = "Only then can the output reach every target."
     else:
@@ -380,7 +374,7 @@ def _output(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
 
 
 def _loss(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
-    if is_regression(structure):
+    if facts.is_regression(structure):
         return _find_nan(structure, layers, pace)
     return (
         "Let the loss work on logits",
@@ -420,7 +414,7 @@ def _orthogonal(structure: ModelStructure, layers: list[int], pace: Pace) -> _Te
 
 
 def _inputs(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
-    both = is_regression(structure)
+    both = facts.is_regression(structure)
     return (
         "Scale inputs and targets" if both else "Scale the inputs",
         "Values of size 1 keep activations where they respond, and the loss at a sane size.",

@@ -160,6 +160,7 @@ def joined(parts: Sequence[RunHealth], notes: tuple[Note, ...]) -> RunHealth:
     What was still active when a part ended ended with it.  Underfitting is no news where a finding
     says why.
     """
+    parts = [part for part in parts if part.logged]
     findings: tuple[Finding, ...] = ()
     for i, part in enumerate(parts):
         found = part.findings

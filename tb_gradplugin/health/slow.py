@@ -64,7 +64,7 @@ def sign_of(window: Window, t: Thresholds) -> str | None:
 def target_scale(window: Window) -> float:
     """Deviation of a regression's targets over the largest output; NaN if unknown."""
     probe = window.probe
-    if probe is None or "entropy" in (window.structure.loss or ""):
+    if probe is None or not facts.is_regression(window.structure):
         return math.nan
     return float(probe.targets[1] / probe.column("output_max")[-1])
 

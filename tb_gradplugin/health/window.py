@@ -155,7 +155,8 @@ class Window:
         self.learning_rate = self._rates[slot] = record.scalar("learning_rate")
         self.loss.push(record)
         total, data = record.scalar("loss"), record.scalar("data_loss")
-        self.regularisation = 1.0 - data / total if total > data else 0.0
+        extra, whole = total - data, max(abs(total), abs(data))
+        self.regularisation = extra / whole if extra > 0.0 else 0.0
         statistics = record.statistics.astype(np.float64)
         ratios = statistics[:, _UPDATE] / statistics[:, _WEIGHT]
         ratios[np.isinf(ratios)] = np.nan  # biases that start at zero
