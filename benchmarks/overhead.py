@@ -270,9 +270,9 @@ def measure(name, steps, jit, peers):
     for variant in others:
         off = f"{variant.off / plain.off:.3f}" if variant.every in (10, 100) else ""
         start = f"{variant.start_up - again.start_up:+.1f} s"
-        print(
-            f"  {variant.name:18}{variant.mean / plain.mean:8.3f}{off:>10}{start:>12}", flush=True
-        )
+        ratio = variant.mean / plain.mean  # NaN: too few steps for this update frequency
+        step = "-" if np.isnan(ratio) else f"{ratio:.3f}"
+        print(f"  {variant.name:18}{step:>8}{off:>10}{start:>12}", flush=True)
 
 
 def main():
