@@ -288,17 +288,16 @@ class TensorFlowCapture:
                 for b, c in zip(before, changes, strict=True)
             ]
         losses, moments = self._loss_in_sight()
-        n, index = len(pairs), self._calls
+        n, length, index = len(pairs), moments.shape.num_elements(), self._calls
         self._calls += 1
         if index == len(self._slots):  # a function may be traced again: each slot is made once
             shapes = [[n, bins.DEVICE_BINS], [n, stats.STOCK_BUCKETS, 3]]
             counts, linear = (_own_variable(s) if self._histograms else None for s in shapes)
             absent = np.flatnonzero([p is None for p in pairs])
-            length = moments.shape.num_elements()
             results = _own_variable([_HEAD + n * stats.COLUMNS + length])
             self._slots.append(_Slot(variables, absent, results, length, counts, linear))
         slot = self._slots[index]
-        if moments.shape.num_elements() != slot.moments:
+        if length != slot.moments:
             losses[0], moments = tf.minimum(losses[0], 1.0), tf.zeros([slot.moments])
         assert self._want is not None
         wanted = tf.unstack(self._want > 0.5)
@@ -450,10 +449,12 @@ def _graph() -> Any:
 
 def _in_sight(tensor: Any) -> bool:
     """Whether what is traced now can use ``tensor``: of the same function or one around it."""
-    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-    while graph is not None and graph is not getattr(tensor, "graph", None):
+    if tf.executing_eagerly():
+        return True
+    graph: Any = tf.compat.v1.get_default_graph()
+    while graph is not None and graph is not tensor.graph:
         graph = getattr(graph, "outer_graph", None)
-    return tf.executing_eagerly() or graph is not None
+    return graph is not None
 
 
 def _own_variable(shape: Any) -> tf.Variable:

@@ -154,15 +154,13 @@ def statistics(
     )
     quick, doubtful = _described(sums)
     careful = tf.reduce_any(doubtful & np.array([g is not None for g in gradients]))
-    wishes = [careful, *(k.wanted for k in keeps)]
-    handles: list[Any] = [k.place.handle for k in keeps]
-    told, flat = [quick, *wishes, *handles], _flat(gradients)
+    wishes, handles = [k.wanted for k in keeps], [k.place.handle for k in keeps]
+    kept = len(keeps)
 
     # What is seldom wanted is behind one operation, see ``either``.
-    def seldom(*inputs: Tensor) -> list[Tensor]:
-        quick, careful, *more = inputs[: len(told)]
-        flat = inputs[len(told) :]
-        for keep, wanted, handle in zip(keeps, more, more[len(keeps) :], strict=False):
+    def seldom(quick: Tensor, careful: Tensor, *inputs: Tensor) -> list[Tensor]:
+        wishes, handles, flat = inputs[:kept], inputs[kept : 2 * kept], inputs[2 * kept :]
+        for keep, wanted, handle in zip(keeps, wishes, handles, strict=True):
             either(wanted, functools.partial(fill, keep), _nothing, [handle, *flat])
         return either(careful, describe, _first, [quick, *flat])
 
@@ -174,7 +172,8 @@ def statistics(
     def describe(quick: Tensor, *flat: Tensor) -> list[Tensor]:
         return [tf.stack([_careful(g) for g in _nested(flat, gradients)])]
 
-    (table,) = either(tf.reduce_any(wishes), seldom, _first, [*told, *flat])
+    inputs: list[Any] = [quick, careful, *wishes, *handles, *_flat(gradients)]
+    (table,) = either(tf.reduce_any([careful, *wishes]), seldom, _first, inputs)
     return tf.concat([table, tf.stack(norms)], axis=1)
 
 
@@ -365,12 +364,12 @@ def histograms(
     Returns:
         float32 of ``shape``; zeros for None.
     """
-    parts = [
-        (rows, function(rows))
-        if len(rows.index) > 1
-        else (rows, _of_one(function)(rows.matrix, rows.left_out))
-        for rows in in_rows(gradients)
-    ]
+
+    def measured(rows: Rows) -> Tensor:
+        alone = len(rows.index) == 1
+        return _of_one(function)(rows.matrix, rows.left_out) if alone else function(rows)
+
+    parts = [(rows, measured(rows)) for rows in in_rows(gradients)]
     return _in_order(parts, len(gradients)) if parts else tf.zeros(shape)
 
 

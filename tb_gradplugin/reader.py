@@ -206,9 +206,9 @@ def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
     parts: list[RunHealth] = []
     first = (told.first_step if told is not None else None) or 0
     ends = (*models.steps[1:], math.inf)
+    training = dict(zip(found.steps.tolist(), found.values, strict=True))
     for structure, begin, end in zip(models.structures, models.steps, ends, strict=True):
         rows = read_statistics(source, models, [v.path for v in structure.variables])
-        training = dict(zip(found.steps.tolist(), found.values, strict=True))
         records = [
             StepRecord(step, wall_time, statistics, training[step])
             for step, wall_time, statistics in zip(

@@ -55,6 +55,11 @@ class Variable:
         return size
 
 
+def plain_name(name: str | None) -> str:
+    """``name`` in small letters without underscores: functions and classes are spelt alike."""
+    return (name or "").replace("_", "").lower()
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelStructure:
     """Layers in forward order (first call in one symbolic forward pass) and trained variables.
@@ -68,6 +73,11 @@ class ModelStructure:
     optimizer: str | None = None
     loss: str | None = None
     backend: str | None = None
+
+    @property
+    def plain_loss(self) -> str:
+        """Name of the loss in small letters without underscores; ``""`` without one."""
+        return plain_name(self.loss)
 
     def rows_of_layer(self, layer: int) -> list[int]:
         """Rows of the statistics that belong to layer ``layer`` (an index), in order."""

@@ -159,22 +159,21 @@ def _probe(
     """What the latest probe that looked at the layer ``path`` saw there."""
     for probe in reversed(probes):
         paths = [layer.path for layer in models.at(probe.step).layers]
-        index = paths.index(path) if path in paths else None
-        if index is None or np.isnan(probe.layers[index]).all():
+        if path not in paths:
             continue
+        index = paths.index(path)
         seen = probe.layers[index].astype(np.float64)
-        norms = probe.through_time.get(index)
-        kept = None if norms is None else np.flatnonzero(~np.isnan(norms))
+        if np.isnan(seen).all():
+            continue
+        norms = np.minimum(probe.through_time.get(index, np.empty(0)), summaries.LARGEST)
+        kept = np.flatnonzero(~np.isnan(norms))
         radius = probe.spectral_radius.get(index)
         return {
             "step": probe.step,
             **dict(zip(metadata.PROBE_COLUMNS, numbers(seen), strict=True)),
-            "through_time": None
-            if norms is None or kept is None
-            else {
-                "steps": kept.tolist(),
-                "norms": numbers(np.minimum(norms[kept], summaries.LARGEST)),
-            },
+            "through_time": {"steps": kept.tolist(), "norms": numbers(norms[kept])}
+            if len(norms)
+            else None,
             "spectral_radius": None if radius is None else numbers(np.array([radius]))[0],
         }
     return None

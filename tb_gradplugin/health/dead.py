@@ -103,7 +103,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     twitches = bool((window.points - window.revived < t.window_points)[shown & revived].any())
     when = "at most logged steps" if twitches else f"since step {since}"
     subject = f"The gradient of {count} is exactly zero {when}"
-    if everything and facts.constant_output(structure):
+    if everything and facts.constant_output(window):
         id_ = "single_softmax"
         why = "softmax over a single unit is always 1, so the output does not depend on any weight"
     elif (rate_dropped := facts.dropout_rate(window)) > facts.DROPPED:
@@ -122,8 +122,8 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         by = f" at learning rate {rate:.3g}" if np.isfinite(rate) else ""
         if data is not None:
             id_ = "data"
-            evidence |= {"unscaled": data[0], "data_size": data[1]}
-            by += f", on {data[0]} of size {number(data[1])},"
+            evidence |= data.evidence
+            by += data.clause
         who = f"the {activation} units" if activation else "the units"
         why = f"too large an update{by} pushed {who} to where they no longer respond to any input"
     elif activation in facts.RECTIFIERS:

@@ -146,23 +146,23 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         "learning_rate": window.learning_rate,
     }
     rate = window.learning_rate
-    by = f" by {structure.optimizer}" if structure.optimizer else ""
+    by = facts.by_optimizer(structure)
     at = f" at learning rate {number(rate)}" if math.isfinite(rate) else ""
     initialiser = facts.common_initialiser(structure, layers)
     activation = facts.common_activation(structure, layers)
     recurrent = facts.recurrent(structure, layers)
-    start = facts.starting_weights(window, shown)
+    evidence["start_decades"], start = facts.starting_weights(window, shown)
     data = facts.unscaled(window)
     if data is not None:
-        evidence |= {"unscaled": data[0], "data_size": data[1]}
+        evidence |= data.evidence
     # Too large a start is the initialiser's fault, or that of the scale it was given.
     careless = initialiser is None or not facts.minds_width(initialiser)
-    large = start.get("start_decades", 0.0) < -facts.GROWN
-    evidence |= facts.start_evidence(start, relevant=large)
+    large = evidence["start_decades"] < -facts.GROWN
     id_ = "scale" if large and not careless else "initialiser"
     of = f" of {initialiser}" if initialiser and not recurrent else ""
     weights = f"the initial weights{of} are too large for the layers' width"
     if large:
+        evidence |= start
         weights = facts.start_in_words(start, initialiser)
     if sign == "start":
         at_first = loss.first > t.start_excess * loss.baseline
@@ -171,7 +171,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
             id_ = "recurrent"
             why = "the initial weights are so large that the signal grows in each time step"
         elif data is not None and not large:
-            id_, why = "data", f"the {data[0]} are not scaled, but of size {number(data[1])}"
+            id_, why = "data", f"the {data.what} are not scaled, but of size {number(data.size)}"
         else:
             why = f"{weights}, so the signal grows in each layer"
         what = f"The loss {'starts at' if at_first else 'is'} {times} times that of the best"
@@ -201,7 +201,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
     id_, on = "recurrent" if recurrent else "rate", ""
     if data is not None and not recurrent:
-        id_, on = "data", f", on {data[0]} of size {number(data[1])},"
+        id_, on = "data", data.clause
     if sign == "weights":
         why = (
             f"Updates{by}{at}{on} have thrown the weights to {number(window.weight_growth)} times "

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tb_gradplugin.health.progress import REGRESSIONS
+from tb_gradplugin.health.rule import number
 from tb_gradplugin.structure import JUDGED_ROLES, Layer, ModelStructure
 
 if TYPE_CHECKING:
@@ -111,38 +113,33 @@ def expected_deviation(structure: ModelStructure, row: int) -> tuple[str, float]
     return "Glorot", math.sqrt(2.0 / (fan_in + fan_out))
 
 
-def starting_weights(window: Window, shown: np.ndarray) -> dict[str, Any]:
+def starting_weights(window: Window, shown: np.ndarray) -> tuple[float, dict[str, Any]]:
     """How large the weights were at first, against what was expected.
 
-    ``start_decades``: how much smaller the initial weights make the signal on its way through all
-    layers (negative: larger), the sum of log10 (expected / initial deviation) over the kernels.
-    ``initial_deviation``, ``expected_deviation``, ``expected_by``, ``start_layer``: of that kernel
-    of the layers ``shown`` that is farthest off.  Nothing where the start is not known, as in a run
-    that was resumed.
+    Returns:
+        how much smaller the initial weights make the signal on its way through all layers, in
+        decades (negative: larger): the sum of log10 (expected / initial deviation) over the
+        kernels; and ``initial_deviation``, ``expected_deviation``, ``expected_by``, ``start_layer``
+        of that kernel of the layers ``shown`` that is farthest off.  NaN and nothing where the
+        start is not known, as in a run that was resumed.
     """
     rows, units, deviations = window.first_deviations
-    expected = window.expected_deviations
+    rules = window.expected_deviations
     with np.errstate(all="ignore"):
-        decades = np.log10(np.array([size for _, size in expected]) / deviations)
+        decades = np.log10(np.array([size for _, size in rules]) / deviations)
     known = np.isfinite(decades)
     off = np.where(known & shown[units], np.abs(decades), -1.0)
     if not (off >= 0.0).any():
-        return {}
-    worst = int(np.argmax(off))
-    layer = window.structure.layers[window.structure.variables[rows[worst]].layer]
-    recurrent_ones = [window.structure.variables[row].role == "recurrent_kernel" for row in rows]
-    return {
-        "start_decades": float(decades[known & ~np.array(recurrent_ones)].sum()),
+        return math.nan, {}
+    worst, variables = int(np.argmax(off)), window.structure.variables
+    recurrent_ones = np.array([variables[row].role == "recurrent_kernel" for row in rows])
+    by, expected = rules[worst]
+    return float(decades[known & ~recurrent_ones].sum()), {
         "initial_deviation": float(deviations[worst]),
-        "expected_deviation": expected[worst][1],
-        "expected_by": expected[worst][0],
-        "start_layer": layer.path,
+        "expected_deviation": expected,
+        "expected_by": by,
+        "start_layer": window.structure.layers[variables[rows[worst]].layer].path,
     }
-
-
-def start_evidence(start: dict[str, Any], *, relevant: bool) -> dict[str, Any]:
-    """What of ``starting_weights`` to tell: all of it only where it is to blame."""
-    return start if relevant else {k: v for k, v in start.items() if k == "start_decades"}
 
 
 def start_in_words(start: dict[str, Any], initialiser: str | None) -> str:
@@ -157,17 +154,32 @@ def start_in_words(start: dict[str, Any], initialiser: str | None) -> str:
 
 def is_regression(structure: ModelStructure) -> bool:
     """Whether the loss compares numbers, not probabilities, as far as its name tells."""
-    name = (structure.loss or "").replace("_", "").lower()
-    words = ("mse", "mae", "msle", "mape", "squared", "absolute", "huber", "cosh")
-    return any(word in name for word in words)
+    return any(word in structure.plain_loss for word in REGRESSIONS)
 
 
 FAR_OFF = 10.0
 """Mean, deviation or a tenth of the largest element of a batch from which data is not scaled."""
 
 
-def unscaled(window: Window) -> tuple[str, float] | None:
-    """``"inputs"`` or ``"targets"`` (of a regression) that are not of size 1, and their size.
+class Unscaled(NamedTuple):
+    """``"inputs"`` or ``"targets"`` (of a regression) that are not of size 1, and their size."""
+
+    what: str
+    size: float
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """As a finding tells it."""
+        return {"unscaled": self.what, "data_size": self.size}
+
+    @property
+    def clause(self) -> str:
+        """What updates were made on, in words."""
+        return f", on {self.what} of size {number(self.size)},"
+
+
+def unscaled(window: Window) -> Unscaled | None:
+    """Data of the batch that is not scaled.
 
     What an embedding looks up is a number of a row and has no size.
 
@@ -184,7 +196,7 @@ def unscaled(window: Window) -> tuple[str, float] | None:
     for name, (mean, deviation, largest) in kinds.items():
         size = float(np.fmax.reduce([abs(mean), deviation, largest / 10.0]))
         if FAR_OFF < size < math.inf:
-            return name, size
+            return Unscaled(name, size)
     return None
 
 
@@ -211,6 +223,11 @@ def recurrent(structure: ModelStructure, layers: Iterable[int]) -> bool:
     """Whether one of ``layers`` applies its weights at every step of a sequence."""
     through_time = {v.layer for v in structure.variables if v.role == "recurrent_kernel"}
     return not through_time.isdisjoint(layers)
+
+
+def by_optimizer(structure: ModelStructure) -> str:
+    """``" by Adam"``, or nothing where the optimizer is not known."""
+    return f" by {structure.optimizer}" if structure.optimizer else ""
 
 
 def constructor(structure: ModelStructure, layer: int, **arguments: str) -> str:
@@ -295,19 +312,16 @@ def head(structure: ModelStructure) -> tuple[int, str | None]:
     return (last.shape or (0,))[-1], activation(structure, last.layer)
 
 
-ONE_SOFTMAX = (1, "softmax")
-
-
-def constant_output(structure: ModelStructure) -> bool:
+def constant_output(window: Window) -> bool:
     """Whether the last layer with a kernel is a softmax over one unit."""
-    return head(structure) == ONE_SOFTMAX
+    return window.output == (1, "softmax")
 
 
 def output_mismatch(window: Window) -> str | None:
     """What does not fit between the last activation, the loss and the targets, in words."""
     probe, activation_ = window.probe, window.output[1]
-    loss = (window.structure.loss or "").replace("_", "").lower()
-    if window.output == ONE_SOFTMAX:
+    loss = window.structure.plain_loss
+    if constant_output(window):
         return "The softmax over a single unit is always 1"
     if "entropy" in loss and activation_ in ("relu", "tanh", "elu", "leaky_relu", "selu"):
         return f"A cross-entropy needs probabilities, and the last layer gives {activation_}"

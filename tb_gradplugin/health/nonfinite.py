@@ -58,7 +58,7 @@ REACH_ZERO = ("softmax", "sigmoid", "hard_sigmoid", "relu")
 
 def takes_log(window: Window) -> bool:
     """Whether the loss takes the logarithm of an output that may be 0."""
-    name = (window.structure.loss or "").replace("_", "").lower()
+    name = window.structure.plain_loss
     suspect = name not in CLIPPED and any(part in name for part in LOGARITHMS)
     return suspect and window.output[1] in REACH_ZERO
 

@@ -10,6 +10,7 @@ from collections import deque
 
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.records import StepRecord
+from tb_gradplugin.structure import plain_name
 
 START_POINTS = 3
 """First points whose median is the initial loss: one batch may be lucky."""
@@ -19,7 +20,9 @@ OUTLIER = 2.0
 """A batch counts in the average with at most this many times the average on top of it."""
 MARK_GROWTH = 1.25
 """Factor between the steps whose smoothed loss is remembered."""
-SUPERVISED = ("entropy", "mse", "mae", "msle", "mape", "squared", "absolute", "huber", "cosh")
+REGRESSIONS = ("mse", "mae", "msle", "mape", "squared", "absolute", "huber", "cosh")
+"""Parts of names of losses that compare numbers, not probabilities."""
+SUPERVISED = ("entropy", *REGRESSIONS)
 """Parts of names of losses that compare with labels."""
 TRAINED = 0.5
 """Below this share of the best constant prediction's loss at the start, the model was trained
@@ -43,7 +46,7 @@ class LossTrend:
     def __init__(self, thresholds: Thresholds, loss: str | None = None):
         """Starts without a point; ``loss`` is the name of the loss that the model has."""
         self._t = thresholds
-        self._name = (loss or "").replace("_", "").lower()
+        self._name = plain_name(loss)
         self._marks: list[tuple[int, float]] = []  # step, smoothed; steps a quarter apart
         self._start: list[float] = []
         self._latest: deque[float] = deque(maxlen=RECENT_POINTS)

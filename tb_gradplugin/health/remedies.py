@@ -175,7 +175,7 @@ def initialiser_for(activation: str | None) -> str:
 
 def cross_entropy(structure: ModelStructure) -> str:
     """Name of Keras's loss class for the cross-entropy in use."""
-    name = (structure.loss or "").replace("_", "").lower()
+    name = structure.plain_loss
     binary = "binary" in name or name == "bce"
     kind = "Binary" if binary else "SparseCategorical" if "sparse" in name else "Categorical"
     return f"{kind}Crossentropy"

@@ -88,7 +88,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         evidence["target_scale"] = times
         why = f"targets vary {number(times)} times as much as the output before training"
         return Explanation("slow.data", f"Gradients arrive in every layer, but {why}.", evidence)
-    by = f" by {structure.optimizer}" if structure.optimizer else ""
+    by = facts.by_optimizer(structure)
     at = f" at learning rate {number(rate)}" if math.isfinite(rate) else ""
     if found.details["sign"] == "update":
         why = f"no update{by}{at} changes a layer's weights by more than {number(100 * ratio)} %"

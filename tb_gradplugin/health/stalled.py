@@ -72,7 +72,7 @@ def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
         why = f"dropout switches off {number(100 * rate)} % of a layer"
         return "regularised", why, {"dropout_rate": rate}
     if window.overshoot > OVERSHOOT:
-        by = f" by {structure.optimizer}" if structure.optimizer else ""
+        by = facts.by_optimizer(structure)
         size = number(100 * window.overshoot)
         return "overshoot", f"updates{by} throw a variable to and fro by {size} % of its size", {}
     normalised = any(layer.type == "BatchNormalization" for layer in structure.layers)

@@ -42,7 +42,7 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     if not sick.any():
         return through_time(window, t)
     severity = "warning" if window.loss.progress else "critical"
-    shown = window.head if facts.constant_output(window.structure) else None
+    shown = window.head if facts.constant_output(window) else None
     return Detection(sick, severity, shown, since=window.weak_since)
 
 
@@ -124,10 +124,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     }
     activation = facts.common_activation(structure, layers)
     initialiser = facts.common_initialiser(structure, layers)
-    start = facts.starting_weights(window, shown)
-    evidence |= facts.start_evidence(start, relevant=False)
+    evidence["start_decades"], start = facts.starting_weights(window, shown)
     lost = decades if math.isfinite(decades) else t.attenuation
-    small = start.get("start_decades", 0.0) > facts.EXPLAINED * lost
+    small = evidence["start_decades"] > facts.EXPLAINED * lost
     careless = initialiser is not None and not facts.minds_width(initialiser)
     normalised, gamma = window.gamma()
     narrow = window.inverse_widths
@@ -135,7 +134,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     if slope > 0.0:
         how_much += f" ({number(slope)} a layer)"
     how_much += f" on its way back to {evidence['worst_layer']}"
-    if facts.constant_output(structure):
+    if facts.constant_output(window):
         id_ = "constant"
         why = "The softmax over a single unit is always 1, so the loss depends on no weight"
     elif not decades >= t.attenuation and math.isfinite(influence):
@@ -147,7 +146,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     elif window.weight_growth > t.weight_growth:
         id_ = "rate"
         evidence["weight_growth"] = window.weight_growth
-        by = f" by {structure.optimizer}" if structure.optimizer else ""
+        by = facts.by_optimizer(structure)
         flat = f", where {activation} is flat" if activation in facts.SATURATING else ""
         why = (
             f"The gradient {how_much}: updates{by} have thrown the weights to "

@@ -81,13 +81,13 @@ class Window:
         self._rows = self._rows[np.argsort(self._unit[self._rows], kind="stable")]
         self._groups, self._starts = np.unique(self._unit[self._rows], return_index=True)
         self._kernels = np.flatnonzero(self.judged[self._unit[self._rows]])
+        self._kernel_rows = self._rows[self._kernels]
         # Norm that a kernel has when the initialiser minds its width (variance 1 / fan in).
         widths = [structure.variables[i].shape[-1:] or (1,) for i in self._rows]
         self._usual_weight = np.sqrt(np.array(widths, dtype=np.float64).reshape(-1))
-        self._first_weight: np.ndarray | None = None
-        self._first_norms = np.empty(0)  # of all weights, at the first step of the model
-        self._norms = np.empty(0)  # of all weights, latest
-        self._weight = np.empty(0)
+        # |W| of all variables at the latest point and, where that is a start, at the first one.
+        self._norms = self._first_norms = np.full(len(structure.variables), np.nan)
+        self._first_weight = np.empty(0)
         self.weight_growth = math.nan
         self.bias_silent = self.starved = np.zeros(len(self.layers), dtype=bool)
         bias = np.array([v.role == "bias" for v in structure.variables], dtype=bool)
@@ -167,14 +167,12 @@ class Window:
         table = statistics[self._rows]
         # A norm that underflowed is not a gradient of exactly zero.
         norm = np.where((table[:, _NORM] == 0.0) & (table[:, _ZERO] < 1.0), TINY, table[:, _NORM])
-        # Where weights are not recorded |g| alone has to do.
-        weight = np.where(np.isnan(table[:, _WEIGHT]), 1.0, table[:, _WEIGHT])
-        if self._first_weight is None:
-            self._first_weight = np.fmax(weight, self._usual_weight)
-        self._weight = weight
         self._norms = statistics[:, _WEIGHT]
-        if record.step == 1 or (self.points == 1 and record.step <= self._t.settle_step):
-            self._first_norms = self._norms
+        weight = _or_one(table[:, _WEIGHT])
+        if self.points == 1:
+            self._first_weight = np.fmax(weight, self._usual_weight)
+            if record.step <= max(self._t.settle_step, 1):
+                self._first_norms = self._norms
         if self.settled_points <= 1:
             self.weight_growth = self.weight_size
         self._weights_known = self._weights_known or bool(np.isfinite(table[:, _WEIGHT]).any())
@@ -272,8 +270,7 @@ class Window:
     @functools.cached_property
     def expected_deviations(self) -> list[tuple[str, float]]:
         """Of the initial weights of each kernel, see ``facts.expected_deviation``."""
-        rows = self._rows[self._kernels]
-        return [facts.expected_deviation(self.structure, int(row)) for row in rows]
+        return [facts.expected_deviation(self.structure, int(row)) for row in self._kernel_rows]
 
     @functools.cached_property
     def inverse_widths(self) -> float:
@@ -286,13 +283,12 @@ class Window:
 
         NaN where the first steps were not logged: weights may come from an earlier training.
         """
-        rows = self._rows[self._kernels]
-        norms = self._first_norms[rows] if len(self._first_norms) else np.full(len(rows), np.nan)
-        return rows, self._unit[rows], norms / np.sqrt(self._sizes[rows])
+        rows = self._kernel_rows
+        return rows, self._unit[rows], self._first_norms[rows] / np.sqrt(self._sizes[rows])
 
     def gamma(self) -> tuple[str, float]:
         """Layer of batch normalisation whose gamma is smallest, and its root mean square."""
-        if not (len(self._gamma) and len(self._norms)):
+        if not self._gamma:
             return "", math.inf
         means = self._norms[self._gamma] / np.sqrt(self._sizes[self._gamma])
         least = int(np.argmin(np.where(np.isnan(means), np.inf, means)))
@@ -302,9 +298,9 @@ class Window:
     @property
     def weight_size(self) -> float:
         """Geometric mean over the kernels of |W| / max(|W| at first, sqrt(fan out)); NaN: none."""
-        if self._first_weight is None or not len(self._kernels):
+        if not (self.points and len(self._kernels)):
             return math.nan
-        grown = self._weight[self._kernels] / self._first_weight[self._kernels]
+        grown = _or_one(self._norms[self._kernel_rows]) / self._first_weight[self._kernels]
         return float(np.exp(np.mean(np.log(grown))))
 
     @property
@@ -397,6 +393,11 @@ class Window:
     def paths(self, mask: np.ndarray) -> tuple[str, ...]:
         """Paths of the layers in ``mask``, forward order."""
         return tuple(self.structure.layers[i].path for i in self.layers[mask])
+
+
+def _or_one(weights: np.ndarray) -> np.ndarray:
+    """Norms of weights, 1 where they are not recorded: there |g| alone has to do."""
+    return np.where(np.isnan(weights), 1.0, weights)
 
 
 def median(values: np.ndarray) -> np.ndarray:

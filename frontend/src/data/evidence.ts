@@ -91,7 +91,8 @@ const SIGNS: Record<string, string> = {
 
 const SPELLING: Record<string, string> = { nan: 'NaN', inf: 'Inf', rms: 'RMS', relu: 'ReLU' };
 
-function labelOf(name: string): string {
+/** "zero_share" -> "Zero share". */
+export function labelOf(name: string): string {
   const words = name
     .split('_')
     .filter(Boolean)

@@ -13,25 +13,24 @@ function throughTime({ steps, norms }: NonNullable<Probe['through_time']>): stri
   return `${factor} over ${plural((steps.at(-1) ?? 0) + 1, 'time step')}`;
 }
 
+function written(value: number | null, write: (value: number) => string): string | null {
+  return value === null ? null : write(value);
+}
+
 /** Only what was measured, in the order in which a reader asks. */
 export function probeLines(probe: Probe): EvidenceLine[] {
-  const mean = probe.output_mean === null ? null : formatNumber(probe.output_mean);
+  const spread = (mean: number): string =>
+    `${formatNumber(mean)} ± ${formatNumber(probe.output_std)}`;
   const lines: [label: string, value: string | null][] = [
-    ['Output', mean && `${mean} ± ${formatNumber(probe.output_std)}`],
-    ['largest', probe.output_max === null ? null : formatNumber(probe.output_max)],
-    ['exactly zero', probe.zero_share === null ? null : formatPercent(probe.zero_share)],
-    ['dead units', probe.dead_share === null ? null : formatPercent(probe.dead_share)],
-    ['saturated', probe.saturated_share === null ? null : formatPercent(probe.saturated_share)],
-    ['NaN or Inf', probe.nonfinite_share ? formatPercent(probe.nonfinite_share) : null],
-    [
-      'gradient at the output ‖∂L/∂y‖',
-      probe.gradient_norm === null ? null : formatNumber(probe.gradient_norm),
-    ],
+    ['Output', written(probe.output_mean, spread)],
+    ['largest', written(probe.output_max, formatNumber)],
+    ['exactly zero', written(probe.zero_share, formatPercent)],
+    ['dead units', written(probe.dead_share, formatPercent)],
+    ['saturated', written(probe.saturated_share, formatPercent)],
+    ['NaN or Inf', written(probe.nonfinite_share || null, formatPercent)],
+    ['gradient at the output ‖∂L/∂y‖', written(probe.gradient_norm, formatNumber)],
     ['first time step against the last', probe.through_time && throughTime(probe.through_time)],
-    [
-      'spectral radius',
-      probe.spectral_radius === null ? null : formatNumber(probe.spectral_radius),
-    ],
+    ['spectral radius', written(probe.spectral_radius, formatNumber)],
   ];
   return lines.flatMap(([label, value]) => (value === null ? [] : [{ label, value }]));
 }

@@ -1,4 +1,5 @@
 import type { Run } from '../contract';
+import { labelOf } from '../data/evidence';
 import { formatInteger } from '../data/format';
 import { kindOf } from '../data/kinds';
 import { countKinds, verdictSentence, worstCause } from '../data/verdict';
@@ -60,7 +61,7 @@ export function VerdictBar({ run, filter, onFilter }: Props) {
       {(run.notes ?? []).map(({ kind, since_step: since, cause, remedies }) => (
         <p key={kind} class="verdict-note" data-testid="note">
           <strong>
-            {kind.charAt(0).toUpperCase() + kind.slice(1)} since step {formatInteger(since)}:
+            {labelOf(kind)} since step {formatInteger(since)}:
           </strong>{' '}
           {cause}
           {remedies[0] && ` Try: ${remedies[0].title}.`}
