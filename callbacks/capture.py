@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Protocol
 
 import keras
 import numpy as np
+
+from tb_gradplugin.metadata import STATISTICS_COLUMNS
+
+NONFINITE = [STATISTICS_COLUMNS.index(c) for c in ("nan_count", "inf_count")]
 
 
 @dataclasses.dataclass
@@ -63,6 +68,12 @@ class Captured:
     counts: np.ndarray | None
     linear: np.ndarray | None
     probe: CapturedProbe | None = None
+
+    @property
+    def looks_finite(self) -> bool:
+        """Whether loss and gradients are finite, as far as they are known."""
+        known = math.isfinite(self.loss) or not self.loss_reported
+        return known and not (self.statistics[:, NONFINITE] > 0.0).any()
 
 
 class Capture(Protocol):

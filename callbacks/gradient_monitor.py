@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import os
 import sys
+import time
 import warnings
 import weakref
 from collections.abc import Callable
@@ -17,7 +18,6 @@ from tb_gradplugin.health.fitting import FitWatch
 from tb_gradplugin.health.judge import Judge
 from tb_gradplugin.health.report import Finding, HealthReport, Note, RunHealth, joined
 from tb_gradplugin.health.thresholds import Thresholds
-from tb_gradplugin.records import StepRecord
 from tb_gradplugin.structure import ModelStructure
 
 from .baseline import BaselineLoss
@@ -25,13 +25,18 @@ from .capture import Capture, Captured, create_capture, unsupported
 from .describe import describe
 from .recording import learning_rate, probe_record, step_record
 from .run_writer import RunWriter, as_number
-from .schedule import DENSE_HISTOGRAMS, ProbeSchedule, Schedule
+from .schedule import AUTO_DENSE_STEPS, DENSE_HISTOGRAMS, ProbeSchedule, Schedule
 
 NOTHING_SEEN = (
     "GradientMonitor saw no gradients: no optimizer that it knows was called in the train step. "
     "Name the optimizer in `optimizers=`; if the train step, or what it calls, is decorated with "
     "tf.function, remove the decorator (Keras compiles the train step itself)."
 )
+PENDING_STEPS, PENDING_SECONDS = 16, 0.25
+"""Where every step is logged, steps that wait to be judged and written together, and how long the
+first of them does: what runs once between two train steps finds its data and code no more in the
+processor's caches, and takes two to three times as long as when it runs again at once.  The first
+``AUTO_DENSE_STEPS`` do not wait."""
 OnUnhealthy = Literal["warn", "stop", "ignore"] | Callable[[Finding], Any]
 
 
@@ -142,6 +147,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._epochs = 0
         self._stock_epochs = Schedule(max_interval=None)
         self._armed: int | None = None  # the step that is being captured
+        self._pending: list[tuple[Captured, float]] = []  # to be judged; when they were collected
         self._told_of_nothing = False
         self._users_error: BaseException | None = None
 
@@ -216,7 +222,7 @@ class GradientMonitor(keras.callbacks.Callback):
         if steps:
             last = min(last, steps)
         step = self._epoch_start + last
-        self._collect()
+        self._collect(may_wait=True)
         logged = self._schedule.due(step)
         probe = self._probes.due(step, logged=logged)
         if logged or probe:
@@ -270,26 +276,52 @@ class GradientMonitor(keras.callbacks.Callback):
         name = os.path.basename(os.path.abspath(self._log_dir))
         return HealthReport({name: self._health()})
 
-    # The flow of one logged step: collect -> record -> judge -> write -> tell.
+    # The flow of a logged step: collect, then record -> judge -> write -> tell, soon or at once.
 
     @_never_breaks_training
     def _catch_up(self) -> None:
         self._collect()
 
-    def _collect(self) -> None:
+    def _collect(self, *, may_wait: bool = False) -> None:
+        """Takes what the last logged step left; what is pending may go on to be so, or not."""
         capture = self._capture
-        if capture is None or self._armed is None:
-            return
-        self._armed = None
-        captured = capture.collect()
-        if capture.failure is not None:
-            raise capture.failure
-        if captured is None:
-            if self._structure is None and not self._told_of_nothing:
+        if capture is not None and self._armed is not None:
+            self._armed = None
+            captured = capture.collect()
+            if captured is not None:
+                self._pending.append((captured, time.time()))
+            elif capture.failure is None and self._structure is None and not self._told_of_nothing:
                 self._told_of_nothing = True
                 self._warn(NOTHING_SEEN)
-            return
-        record = self._record(captured)
+        if self._pending and not (may_wait and self._may_wait()):
+            self._judge_pending()
+        if capture is not None and capture.failure is not None:
+            raise capture.failure
+
+    def _may_wait(self) -> bool:
+        """Whether nobody would miss what the pending steps tell, yet."""
+        captured, now = self._pending[-1]
+        return (
+            self._schedule.every_step
+            and self._points > AUTO_DENSE_STEPS
+            and self._on_unhealthy in ("warn", "ignore")
+            and len(self._pending) < PENDING_STEPS
+            and now - self._pending[0][1] < PENDING_SECONDS
+            and captured.probe is None
+            and captured.looks_finite
+        )
+
+    def _judge_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        opened: list[Finding] = []
+        with self._writer.together():
+            for captured, wall_time in pending:
+                opened += self._judge_one(captured, wall_time)
+        for finding in opened:
+            self._tell(finding)
+
+    def _judge_one(self, captured: Captured, wall_time: float) -> list[Finding]:
+        record = step_record(captured, self._fitted, self._baseline, wall_time)
         self._describe(captured)
         judge = self._judge
         assert judge is not None
@@ -300,8 +332,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._writer.write_step(record, self._health())
         if captured.linear is not None:
             self._with_linear = captured
-        for finding in opened:
-            self._tell(finding)
+        return opened
 
     def _describe(self, captured: Captured) -> None:
         key = tuple(id(v) for v in captured.variables)
@@ -322,9 +353,6 @@ class GradientMonitor(keras.callbacks.Callback):
         """Findings of all fits."""
         now = RunHealth() if self._judge is None else self._judge.health()
         return joined([*self._earlier, now], self._notes)
-
-    def _record(self, captured: Captured) -> StepRecord:
-        return step_record(captured, self._fitted, self._baseline)
 
     def _take_probe(self, captured: Captured, judge: Judge) -> None:
         """Hands on what was seen inside the step; a fault costs the probes, nothing else."""

@@ -14,29 +14,31 @@ from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.remedies import StandardisedOptimizer
 
 from .baseline import BaselineLoss
-from .capture import Captured
+from .capture import NONFINITE, Captured
 from .describe import layers_in_order
 
 _SCALED = [STATISTICS_COLUMNS.index(c) for c in ("norm", "mean", "std", "min", "max")]
-_NONFINITE = [STATISTICS_COLUMNS.index(c) for c in ("nan_count", "inf_count")]
 _NORM = STATISTICS_COLUMNS.index("norm")
 _UPDATE = STATISTICS_COLUMNS.index("update_norm")
 _GRADIENT = PROBE_COLUMNS.index("gradient_norm")
 
 
-def step_record(captured: Captured, model: Any, baseline: BaselineLoss) -> StepRecord:
+def step_record(
+    captured: Captured, model: Any, baseline: BaselineLoss, wall_time: float
+) -> StepRecord:
     """The logged step, its gradients divided by the loss scale.
 
     Args:
         captured: raw results of the step.
         model: that was trained; tells clipping.
         baseline: of this fit; takes in the labels of the step.
+        wall_time: seconds since the epoch.
     """
     statistics, skipped = captured.statistics, False
     if np.any(captured.scale != 1.0):
         statistics = statistics.copy()
         statistics[:, _SCALED] /= captured.scale[:, None]
-        nonfinite = np.any(statistics[:, _NONFINITE] > 0)
+        nonfinite = np.any(statistics[:, NONFINITE] > 0)
         skipped = nonfinite and not np.any(statistics[:, _UPDATE] > 0)
     training = {
         "loss": captured.loss,
@@ -52,7 +54,7 @@ def step_record(captured: Captured, model: Any, baseline: BaselineLoss) -> StepR
         histograms = bins.fold(captured.counts, captured.scale)
     return StepRecord(
         step=captured.step,
-        wall_time=time.time(),
+        wall_time=wall_time,
         statistics=statistics,
         training=np.array([training[name] for name in TRAINING_COLUMNS]),
         histograms=histograms,

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from tb_gradplugin.structure import ModelStructure
 class RunWriter:
     """Event file of one monitor, opened at the first event of a fit.
 
-    Every event is one unbuffered write: a process that is killed loses nothing written before.
+    Writing is unbuffered: a process that is killed loses nothing written before.
 
     Args:
         directory: where the event files go; made when needed.
@@ -36,7 +37,19 @@ class RunWriter:
         self._directory = directory
         self._warn = warn
         self._writer: EventFileWriter | None = None
+        self._held: list[Event] | None = None
         self._failed = False
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written inside is written at its end, at once."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            if held:
+                self._put(held)
 
     def begin(self, step: int) -> None:
         """Starts a fit whose first step is ``step``: older points from there on are replaced."""
@@ -116,10 +129,16 @@ class RunWriter:
     def _write(self, make: Callable[[], Event]) -> None:
         if self._failed:
             return
+        if self._held is None:
+            self._put([make()])
+        else:
+            self._held.append(make())
+
+    def _put(self, events: list[Event]) -> None:
         try:
             if self._writer is None:
                 self._writer = EventFileWriter(self._directory)
-            self._writer.write(make())
+            self._writer.write(*events)
         except OSError as error:
             self._failed = True
             self.close()

@@ -64,6 +64,11 @@ class Schedule:
         return step >= self._next
 
     @property
+    def every_step(self) -> bool:
+        """Whether every step is logged, for good."""
+        return self._freq == 1
+
+    @property
     def next_step(self) -> int:
         """The next step that is planned to be logged."""
         return self._next

@@ -280,13 +280,10 @@ class TensorFlowCapture:
             None if g is None or 0 in v.shape else stats.as_gradient(g, xla=xla)
             for g, v in zip(grads, variables, strict=True)
         ]
-        norms = [tf.zeros([2])] * len(variables)
+        norms = tf.zeros([len(variables), 2])
         if before:
             changes = _changes(variables, before, graph, done)
-            norms = [
-                tf.stack([stats.l2_norm(b), stats.l2_norm(c)])
-                for b, c in zip(before, changes, strict=True)
-            ]
+            norms = tf.stack([stats.l2_norms(before), stats.l2_norms(changes)], axis=1)
         losses, moments = self._loss_in_sight()
         n, length, index = len(pairs), moments.shape.num_elements(), self._calls
         self._calls += 1
@@ -309,7 +306,8 @@ class TensorFlowCapture:
             )
             if place is not None
         ]
-        table = tf.reshape(stats.statistics(pairs, norms, keeps), [-1])
+        on_host = not xla and _only_cpu()
+        table = tf.reshape(stats.statistics(pairs, norms, keeps, on_host=on_host), [-1])
         head = [_counted(slot.results), tf.stack([*told, *losses])]
         slot.results.assign(tf.concat([*head, table, moments], axis=0))
 
@@ -455,6 +453,11 @@ def _in_sight(tensor: Any) -> bool:
     while graph is not None and graph is not tensor.graph:
         graph = getattr(graph, "outer_graph", None)
     return graph is not None
+
+
+def _only_cpu() -> bool:
+    """Whether all tensors are in the host's memory."""
+    return all(d.device_type == "CPU" for d in tf.config.list_logical_devices())
 
 
 def _own_variable(shape: Any) -> tf.Variable:

@@ -19,6 +19,8 @@ import tensorflow as tf
 from tb_gradplugin import bins
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
+from . import host_statistics
+
 COLUMNS = len(STATISTICS_COLUMNS)
 SMALL = 16384
 """Elements up to which variables are measured together."""
@@ -127,7 +129,11 @@ class Keep:
 
 
 def statistics(
-    gradients: list[Gradient | None], norms: list[Tensor], keeps: Sequence[Keep] = ()
+    gradients: list[Gradient | None],
+    norms: Tensor,
+    keeps: Sequence[Keep] = (),
+    *,
+    on_host: bool = False,
 ) -> Tensor:
     """Statistics of each variable, ``STATISTICS_COLUMNS``.
 
@@ -138,8 +144,11 @@ def statistics(
 
     Args:
         gradients: results of ``as_gradient``, or None without a gradient.
-        norms: float32 [2] of each variable, norm before the optimizer's call and of the change.
+        norms: float32 [len(gradients), 2], of the variable before the optimizer's call and of the
+            change.
         keeps: histograms to assign to their places where they are wanted (bool []).
+        on_host: whether the gradients are in the host's memory, where NumPy sums large ones in
+            fewer passes over it.  Not under XLA.
 
     Returns:
         float32 [len(gradients), COLUMNS]; zeros for None.
@@ -149,9 +158,9 @@ def statistics(
     arranged = in_rows(gradients)
     if not arranged:
         return tf.zeros([count, COLUMNS])
-    sums = _in_order(
-        [(r, _sums_of_small(r) if len(r.index) > 1 else _sums_of_one(r)) for r in arranged], count
-    )
+    alone = [r for r in arranged if len(r.index) == 1]
+    together = [(r, _sums_of_small(r)) for r in arranged if len(r.index) > 1]
+    sums = _in_order(together + list(zip(alone, _sums_of_each(alone, on_host), strict=True)), count)
     quick, doubtful = _described(sums)
     careful = tf.reduce_any(doubtful & np.array([g is not None for g in gradients]))
     wishes, handles = [k.wanted for k in keeps], [k.place.handle for k in keeps]
@@ -174,7 +183,7 @@ def statistics(
 
     inputs: list[Any] = [quick, careful, *wishes, *handles, *_flat(gradients)]
     (table,) = either(tf.reduce_any([careful, *wishes]), seldom, _first, inputs)
-    return tf.concat([table, tf.stack(norms)], axis=1)
+    return tf.concat([table, norms], axis=1)
 
 
 # TensorFlow names inputs after arguments, and warns of names that begin with an underscore.
@@ -227,14 +236,24 @@ def _nested(tensors: Iterable[Tensor], like: Iterable[Gradient | None]) -> list[
     ]
 
 
-def _sums_of_one(rows: Rows) -> Tensor:
-    """float64 [1, 8], see ``_described``."""
-    g = rows.matrix[0]
-    size, left_out = (tf.cast(n[0], tf.float64) for n in (rows.sizes, rows.left_out))
+def _sums_of_each(alone: list[Rows], on_host: bool) -> list[Tensor]:
+    """float64 [1, 8] for each of ``alone``, which are single rows; see ``_described``."""
+    rows = [r.matrix[0] for r in alone]
+    if on_host and any(row.shape[0] is None or row.shape[0] > SMALL for row in rows):
+        # One call for all: each takes about 0.1 ms, most of it to get hold of the interpreter.
+        measured = tf.numpy_function(host_statistics.sums, rows, tf.float64, stateful=False)
+        sums = tf.unstack(tf.ensure_shape(measured, [len(rows), 5]))
+    else:
+        sums = [_sums_of_one(g) for g in rows]
+    unknown = tf.constant([-1.0], tf.float64)
+    heads = [tf.cast(tf.concat([r.sizes, r.left_out], 0), tf.float64) for r in alone]
+    return [tf.concat([h, s, unknown], 0)[None] for h, s in zip(heads, sums, strict=True)]
+
+
+def _sums_of_one(g: Tensor) -> Tensor:
+    """float64 [5], as ``host_statistics.sums``."""
     sums = (tf.reduce_sum(g), 2.0 * tf.nn.l2_loss(g), tf.reduce_min(g), tf.reduce_max(g))
-    sums = [tf.cast(value, tf.float64) for value in sums]
-    unknown = tf.constant(-1.0, tf.float64)
-    return tf.stack([size, left_out, *sums, _count_nonzero(g), unknown])[None]
+    return tf.stack([*(tf.cast(value, tf.float64) for value in sums), _count_nonzero(g)])
 
 
 def _count_nonzero(g: Tensor) -> Tensor:
@@ -346,9 +365,9 @@ def _careful_once(g: Tensor, left_out: Tensor) -> Tensor:
     return _row(size, square, mean, squares / count, low, high, nonzero, nan, inf)
 
 
-def l2_norm(value: Tensor) -> Tensor:
-    """L2 norm of all elements, float32 []."""
-    return tf.sqrt(2.0 * tf.nn.l2_loss(tf.cast(value, tf.float32)))
+def l2_norms(values: Iterable[Tensor]) -> Tensor:
+    """L2 norm of all elements of each of ``values``; float32 [len(values)]."""
+    return tf.sqrt(2.0 * tf.stack([tf.nn.l2_loss(tf.cast(v, tf.float32)) for v in values]))
 
 
 def histograms(

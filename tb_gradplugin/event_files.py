@@ -1,7 +1,7 @@
 """TensorBoard event files: records with checksums, one protobuf ``Event`` each.
 
 A record (TFRecord) is ``uint64 length, uint32 crc(length), bytes data, uint32 crc(data)``, little
-endian, with masked CRC-32C checksums.  Writing is one operating system call per event, so that a
+endian, with masked CRC-32C checksums.  Writing is one operating system call, unbuffered, so that a
 killed process loses nothing that was written, and needs no TensorFlow.
 """
 
@@ -67,34 +67,21 @@ class EventFileWriter:
         self._size = 0
         self.write(event_pb2.Event(wall_time=time.time(), file_version=FILE_VERSION))
 
-    def write(self, event: event_pb2.Event) -> None:
-        """Appends ``event``; on return the operating system has all of it.
+    def write(self, *events: event_pb2.Event) -> None:
+        """Appends ``events``; on return the operating system has all of them.
 
         Raises:
-            OSError: it could not be written; the file ends with the previous event.
-            ValueError: the wall time is not finite (TensorBoard would drop the rest of the
+            OSError: they could not be written; the file ends with the event before them.
+            ValueError: a wall time is not finite (TensorBoard would drop the rest of the
                 file), or the writer is closed.
         """
         if self._file is None:
             raise ValueError(f"the event file {self.path!r} is closed")
-        if not math.isfinite(event.wall_time):
-            raise ValueError(f"`wall_time` (={event.wall_time}) of an event must be finite")
-        data = event.SerializeToString()
-        length = struct.pack("<Q", len(data))
-        record = memoryview(
-            b"".join(
-                (
-                    length,
-                    _CHECKSUM.pack(_checksum(length)),
-                    data,
-                    _CHECKSUM.pack(_checksum(data)),
-                )
-            )
-        )
+        records = memoryview(b"".join(part for event in events for part in _record(event)))
         written = 0
         try:
-            while written < len(record):  # once, except on a full disk or a signal
-                written += os.write(self._file, record[written:])
+            while written < len(records):  # once, except on a full disk or a signal
+                written += os.write(self._file, records[written:])
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file, self._size)
@@ -105,6 +92,14 @@ class EventFileWriter:
         """Closes the file; closing twice is fine."""
         self._file = None
         self._closer()
+
+
+def _record(event: event_pb2.Event) -> tuple[bytes, bytes, bytes, bytes]:
+    if not math.isfinite(event.wall_time):
+        raise ValueError(f"`wall_time` (={event.wall_time}) of an event must be finite")
+    data = event.SerializeToString()
+    length = struct.pack("<Q", len(data))
+    return length, _CHECKSUM.pack(_checksum(length)), data, _CHECKSUM.pack(_checksum(data))
 
 
 def scan_events(path: str | os.PathLike[str]) -> Iterator[event_pb2.Event]:

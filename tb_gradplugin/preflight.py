@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -104,7 +105,7 @@ def _run(
                 if probe is not None:
                     judge.observe_probe(probe)
                     probes[RUN] = ProbeReport(tuple(x.path for x in structure.layers), probe)
-            judge.observe(step_record(captured, model, baseline))
+            judge.observe(step_record(captured, model, baseline, time.time()))
     finally:
         capture.disarm()
     if judge is None:

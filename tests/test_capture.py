@@ -237,6 +237,11 @@ HARD = {
     ).astype(np.float32),
     "all_zero": np.zeros([4, 4], np.float32),
     "large": np.random.default_rng(1).normal(size=[700, 300]).astype(np.float32) * 1e-6,
+    "large_with_nan_and_inf": np.tile(
+        np.array([np.nan, np.inf, -np.inf, 3.0, 0.0, -4.0], np.float32), [300, 50]
+    ),
+    "large_underflowing_squares": np.full([300, 300], -2e-25, np.float32),
+    "large_and_zero": np.zeros([300, 300], np.float32),
 }
 
 

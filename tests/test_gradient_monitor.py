@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.util import tensor_util
 
 from tb_gradplugin import Finding, bins
-from tb_gradplugin.callbacks import GradientMonitor
+from tb_gradplugin.callbacks import GradientMonitor, gradient_monitor
 from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
 from tb_gradplugin.structure import ModelStructure
 from tests.reference import tape_gradients
@@ -251,6 +251,55 @@ def test_a_killed_run_keeps_every_logged_step_that_was_written(tmp_path):
     assert [s for s, _ in read(tmp_path / "gradients")["gradients/statistics"]] == [1, 2, 3]
 
 
+class Written(keras.callbacks.Callback):
+    """Counts the logged steps on disk at the end of every step."""
+
+    def __init__(self, directory):
+        super().__init__()
+        self.directory, self.counts = directory, []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.counts.append(len(read(self.directory).get("gradients/statistics", ())))
+
+
+def test_at_every_step_a_few_steps_wait_to_be_written_together_and_none_is_lost(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(gradient_monitor, "PENDING_SECONDS", 1e9)
+    written = Written(tmp_path / "gradients")
+    x, y = small_data(60)
+    fit_ = {"batch_size": 1, "verbose": 0, "shuffle": False}
+    monitor = GradientMonitor(tmp_path, update_freq=1)
+    small_model().fit(x, y, callbacks=[monitor, written], **fit_)
+    # Step n + 1 begins with n steps logged: the first 20 at once, then sixteen at a time.
+    logged = np.arange(60)
+    np.testing.assert_array_equal(
+        written.counts, np.where(logged <= 20, logged, 20 + (logged - 20) // 16 * 16)
+    )
+    assert [s for s, _ in read(tmp_path / "gradients")["gradients/statistics"]] == [*range(1, 61)]
+    keras.utils.set_random_seed(0)
+    at_once = GradientMonitor(tmp_path / "b", update_freq=1, on_unhealthy=lambda finding: None)
+    other = Written(tmp_path / "b/gradients")
+    small_model().fit(x, y, callbacks=[at_once, other], **fit_)
+    np.testing.assert_array_equal(other.counts, logged)  # somebody waits to hear of findings
+
+
+def test_what_waits_does_so_for_a_moment_only_and_not_beside_a_nan(tmp_path, monkeypatch):
+    monkeypatch.setattr(gradient_monitor, "PENDING_SECONDS", 0.0)
+    written = Written(tmp_path / "gradients")
+    x, y = small_data(40)
+    model = small_model()
+    fit_ = {"batch_size": 1, "verbose": 0, "shuffle": False}
+    model.fit(x, y, callbacks=[GradientMonitor(tmp_path, update_freq=1), written], **fit_)
+    np.testing.assert_array_equal(written.counts, np.arange(40))
+    monkeypatch.setattr(gradient_monitor, "PENDING_SECONDS", 1e9)
+    written = Written(tmp_path / "b/gradients")
+    x[30] = np.nan
+    model.fit(x, y, callbacks=[GradientMonitor(tmp_path / "b", update_freq=1), written], **fit_)
+    assert written.counts[30] == 20
+    assert written.counts[31:] == [*range(31, 40)]
+
+
 def test_a_vanishing_network_is_reported_told_once_and_a_healthy_one_is_not(tmp_path, capsys):
     monitor = GradientMonitor(tmp_path / "sick")
     fit(vanishing_model(), monitor, epochs=12)
@@ -337,10 +386,10 @@ def test_a_directory_that_vanishes_does_not_stop_training(tmp_path):
 def test_a_fault_of_the_monitor_costs_one_warning_and_never_the_run(tmp_path, monkeypatch):
     monitor = GradientMonitor(tmp_path, update_freq=1)
 
-    def broken(self, captured):
+    def broken(*args):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(GradientMonitor, "_record", broken)
+    monkeypatch.setattr(gradient_monitor, "step_record", broken)
     with pytest.warns(RuntimeWarning, match="training goes on.*a bug") as caught:
         history = fit(small_model(), monitor)
     assert len(caught) == 1
@@ -350,7 +399,7 @@ def test_a_fault_of_the_monitor_costs_one_warning_and_never_the_run(tmp_path, mo
 def test_a_fault_inside_the_traced_step_never_reaches_it(tmp_path, monkeypatch):
     from tb_gradplugin.callbacks import tensorflow_statistics
 
-    def broken(*args):
+    def broken(*args, **kwargs):
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(tensorflow_statistics, "statistics", broken)
