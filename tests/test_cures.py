@@ -42,7 +42,7 @@ def apply(id_: str, given: Setup, layers: list[int] | None = None, rate: float =
         loss=given.loss,
     )
     where = list(range(len(structure.layers) - 1)) if layers is None else layers
-    return cures.apply(id_, given, structure, where, rate)
+    return cures.apply(id_, given, structure, where, remedies.Pace(rate))
 
 
 def configs(model: Any) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from tb_gradplugin.health import facts, vanishing
+from tb_gradplugin.health import facts, remedies, vanishing
 from tb_gradplugin.health.judge import Judge, judge_run
 from tb_gradplugin.health.report import RunHealth, joined
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
@@ -173,6 +173,52 @@ def test_updates_blow_up_on_data_that_is_not_scaled(batch, loss, found):
     if found:
         assert f"on {found} of size" in finding.cause
         assert finding.remedies[0].id == "inputs"
+
+
+@pytest.mark.parametrize("kind", ["Rescaling", "Normalization", "BatchNormalization"])
+def test_a_model_that_scales_its_inputs_itself_may_have_them_of_any_size(kind):
+    structure = chain(3)
+    scaled = dataclasses.replace(
+        structure,
+        layers=(Layer("scaler", kind), *structure.layers),
+        variables=tuple(dataclasses.replace(v, layer=v.layer + 1) for v in structure.variables),
+    )
+    rises = lambda step: min(1.5**step, 1e6)  # noqa: E731
+    batch = {"inputs": (120.0, 60.0, 255.0)}
+    for of, cause in ((structure, "exploding.data"), (scaled, "exploding.rate")):
+        (finding,) = run(of, loss=rises, seen=probe(of, **batch)).findings
+        assert finding.cause_id == cause
+
+
+def test_a_second_fault_is_mended_together_with_the_first():
+    structure = chain(6, "sigmoid")
+    data = {"unscaled": "inputs", "data_size": 200.0}
+    (alone,) = run(structure, norm=FADES, seen=probe(structure)).findings
+    seen = probe(structure, inputs=(0.0, 200.0, 500.0))
+    (both,) = run(structure, norm=FADES, seen=seen).findings
+    assert alone.cause_id == both.cause_id == "vanishing.saturating"
+    assert both.evidence == {**alone.evidence, **data}
+    first, *others = both.remedies
+    assert (first.id, others) == (alone.remedies[0].id, list(alone.remedies[1:]))
+    assert "scale inputs and targets" in first.title.lower()
+    assert "scale" not in alone.remedies[0].title.lower()
+    assert first.snippet.startswith(alone.remedies[0].snippet)
+
+
+@pytest.mark.parametrize(
+    ("cause", "rate", "together"),
+    [
+        ("exploding.initialiser", 0.02, ("lower",)),  # 20 times Adam's default
+        ("exploding.initialiser", 0.005, ()),
+        ("exploding.initialiser", math.nan, ()),
+        ("exploding.rate", 0.02, ()),  # lowered already
+        ("vanishing.saturating", 0.02, ()),  # slow, not fast
+        ("dead.data", 0.02, ("lower",)),
+    ],
+)
+def test_a_rate_far_above_the_usual_is_lowered_too(cause, rate, together):
+    pace = remedies.Pace(rate)
+    assert remedies.companions(cause, chain(3), pace, unscaled=False) == together
 
 
 def test_units_that_died_on_data_that_is_not_scaled():

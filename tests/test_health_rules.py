@@ -683,7 +683,8 @@ def test_the_remedies_of_a_cause_are_code_that_runs_by_itself(cause):
     ):
         layers = [0] if structure is empty else [0, 1]
         for rate in (0.1, math.nan):
-            found = remedies.remedies(cause, structure, layers, rate)
+            pace = remedies.Pace(rate)
+            found = remedies.remedies(cause, structure, layers, pace, unscaled=True)
             assert [r.id for r in found] == list(remedies.PLAN[cause])
             for remedy in found:
                 exec(compile(remedy.snippet, remedy.id, "exec"), {})

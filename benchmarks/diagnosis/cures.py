@@ -7,7 +7,6 @@ by layer from their configs, with fresh weights: a sick network is not healed, i
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -35,8 +34,7 @@ def apply(
     setup: Setup,
     structure: ModelStructure,
     layers: list[int],
-    rate: float,
-    update_ratio: float = math.nan,
+    pace: Pace,
 ) -> Setup | None:
     """A new ``Setup`` with the remedy ``id_`` applied; None if there is nothing to apply it to.
 
@@ -45,11 +43,11 @@ def apply(
         setup: what is to be changed, freshly built; it is not to be used afterwards.
         structure: of the sick run's model, layer names as in ``setup.model``.
         layers: indices of the layers that the finding names.
-        rate, update_ratio: of the finding's evidence; NaN if unknown.
+        pace: by the finding's evidence.
     """
     if id_ in SEARCHES:
         return None
-    return _CHANGES[id_](setup, structure, layers, Pace(rate, update_ratio))
+    return _CHANGES[id_](setup, structure, layers, pace)
 
 
 # ------------------------------------------------------------------------------------------ models

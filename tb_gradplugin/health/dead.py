@@ -122,7 +122,6 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         by = f" at learning rate {rate:.3g}" if np.isfinite(rate) else ""
         if data is not None:
             id_ = "data"
-            evidence |= data.evidence
             by += data.clause
         who = f"the {activation} units" if activation else "the units"
         why = f"too large an update{by} pushed {who} to where they no longer respond to any input"

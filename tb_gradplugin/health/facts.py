@@ -178,10 +178,18 @@ class Unscaled(NamedTuple):
         return f", on {self.what} of size {number(self.size)},"
 
 
+def scales_inputs(structure: ModelStructure) -> bool:
+    """Whether a layer before the first kernel scales or normalises the inputs."""
+    first = next((v.layer for v in structure.variables if "kernel" in v.role), 0)
+    before = structure.layers[:first]
+    return any(layer.type.endswith(("Rescaling", "Normalization")) for layer in before)
+
+
 def unscaled(window: Window) -> Unscaled | None:
     """Data of the batch that is not scaled.
 
-    What an embedding looks up is a number of a row and has no size.
+    What an embedding looks up is a number of a row and has no size; a model that scales its inputs
+    itself may have them of any size.
 
     The size is the largest of |mean|, the deviation and a tenth of the largest |element|, of the
     batch of the latest probe; None if both are fine or there was no probe.
@@ -190,7 +198,7 @@ def unscaled(window: Window) -> Unscaled | None:
     if probe is None:
         return None
     looked_up = any(v.role == "embeddings" for v in window.structure.variables)
-    kinds = {} if looked_up else {"inputs": probe.inputs}
+    kinds = {} if looked_up or scales_inputs(window.structure) else {"inputs": probe.inputs}
     if is_regression(window.structure):
         kinds["targets"] = probe.targets
     for name, (mean, deviation, largest) in kinds.items():

@@ -77,26 +77,77 @@ def remedies(
     cause_id: str,
     structure: ModelStructure,
     layers: list[int],
-    rate: float,
-    update_ratio: float = math.nan,
+    pace: Pace,
+    *,
+    unscaled: bool = False,
 ) -> tuple[Remedy, ...]:
-    """Remedies for ``cause_id``, best first.
+    """Remedies for ``cause_id``, best first; the first together with its ``companions``.
 
     Args:
         cause_id: ``Explanation.cause_id``.
         structure: the model.
         layers: indices of the layers at fault, forward order, at least one.
-        rate: learning rate in use; NaN if unknown.
-        update_ratio: ``|update| / |W|`` in these layers; NaN if unknown.
+        pace: how fast it trains.
+        unscaled: whether inputs or targets are known not to be scaled.
     """
-    pace = Pace(rate, update_ratio)
-    return tuple(remedy(id_, structure, layers, pace) for id_ in PLAN[cause_id])
+    first, *others = PLAN[cause_id]
+    best = remedy(first, structure, layers, pace)
+    for id_ in companions(cause_id, structure, pace, unscaled=unscaled):
+        best = _joined(best, remedy(id_, structure, layers, pace))
+    return best, *(remedy(id_, structure, layers, pace) for id_ in others)
 
 
 def remedy(id_: str, structure: ModelStructure, layers: list[int], pace: Pace) -> Remedy:
     """The remedy ``id_``, in words and code for this model."""
     title, why, snippet = _MAKE[id_](structure, layers, pace)
     return Remedy(title, why, snippet, id_)
+
+
+REBUILDS = frozenset(
+    [
+        "activation",
+        "initialiser",
+        "normalise",
+        "residual",
+        "wider",
+        "leaky",
+        "gated",
+        "orthogonal",
+        "layer_norm",
+        "weaken",
+        "head",
+        "output",
+        "loss",
+    ]
+)
+"""Remedies that change the model, and neither its data nor how fast it trains."""
+FAR_TOO_FAST = 10.0
+"""Times Keras's default from which a learning rate is at fault beside whatever else is."""
+
+
+def companions(
+    cause_id: str, structure: ModelStructure, pace: Pace, *, unscaled: bool
+) -> tuple[str, ...]:
+    """What to change together with the first remedy of ``cause_id``: a second fault seen beside it.
+
+    A better model does not learn either on data that is not scaled; and what has exploded or died
+    does so again at a learning rate far above the usual.
+    """
+    first = PLAN[cause_id][0]
+    found = []
+    if unscaled and first in REBUILDS:
+        found.append("inputs")
+    fast = math.isfinite(pace.rate) and pace.rate >= FAR_TOO_FAST * usual_rate(structure)
+    hurts = cause_id.startswith(("exploding.", "nonfinite.", "dead."))
+    if fast and hurts and (first in REBUILDS or first == "inputs"):
+        found.append("lower")
+    return tuple(found)
+
+
+def _joined(one: Remedy, other: Remedy) -> Remedy:
+    """Both at once, under the id of ``one``."""
+    title = f"{one.title}, and {other.title[0].lower()}{other.title[1:]}"
+    return Remedy(title, f"{one.why} {other.why}", f"{one.snippet}\n\n{other.snippet}", one.id)
 
 
 def places(id_: str, structure: ModelStructure, layers: list[int]) -> list[int]:
@@ -125,6 +176,11 @@ def places(id_: str, structure: ModelStructure, layers: list[int]) -> list[int]:
     return [i for i in kernels[:-1] if i in layers or facts.activation(structure, i) == name]
 
 
+def usual_rate(structure: ModelStructure) -> float:
+    """Keras's default learning rate for the optimizer in use."""
+    return 1e-2 if structure.optimizer == "SGD" else 1e-3
+
+
 USUAL_RATIO = 1e-3
 """``|update| / |W|`` to aim at (Karpathy)."""
 
@@ -139,7 +195,7 @@ def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
     times curvature of 1 is the quickest that converges: so SGD is slowed down by its update ratio.
     """
     rate, ratio = pace
-    usual = 1e-2 if structure.optimizer == "SGD" else 1e-3  # Keras's defaults
+    usual = usual_rate(structure)
     known = math.isfinite(rate) and rate > 0
     if id_ == "lower":
         slower = min(rate / 10, usual) if known else usual / 10
