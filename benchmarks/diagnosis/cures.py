@@ -24,8 +24,6 @@ Change = Callable[[Setup, ModelStructure, list[int], Pace], "Setup | None"]
 
 LOGITS = "+logits"
 """End of the name of a loss that expects logits."""
-SEARCHES = ("find", "labels")
-"""Remedies that say where to look: what is found there is not known to anybody beforehand."""
 REGRESSIONS = ("mse", "mae", "huber", "half-mse")
 
 
@@ -45,7 +43,7 @@ def apply(
         layers: indices of the layers that the finding names.
         pace: by the finding's evidence.
     """
-    if id_ in SEARCHES:
+    if id_ in remedies.SEARCHES:
         return None
     return _CHANGES[id_](setup, structure, layers, pace)
 

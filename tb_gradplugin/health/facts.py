@@ -345,6 +345,24 @@ def output_mismatch(window: Window) -> str | None:
     return None
 
 
+def second_faults(window: Window) -> dict[str, Any]:
+    """What is wrong beside whatever the cause is, to be mended with it; as evidence."""
+    data, wrong = unscaled(window), output_mismatch(window)
+    return (data.evidence if data else {}) | ({"output_mismatch": wrong} if wrong else {})
+
+
+TINY_BATCH = 2
+"""Samples up to which batch normalisation normalises little but noise."""
+
+
+def tiny_batch(window: Window) -> int | None:
+    """Number of samples that batch normalisation works on, where that is too few."""
+    normalised = any(layer.type == "BatchNormalization" for layer in window.structure.layers)
+    if normalised and window.probe is not None and window.probe.samples <= TINY_BATCH:
+        return window.probe.samples
+    return None
+
+
 OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adamax", "Nadam", "Lion", "Adafactor")
 
 

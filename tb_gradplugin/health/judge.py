@@ -112,9 +112,7 @@ class Judge:
             # What follows a NaN is NaN everywhere: its onset is what explains it.
             if found is not None and (kind != "nonfinite" or case in opened):
                 why = _MODULES[kind].explain(self._window, self._t, found, case.shown)
-                # Whatever the cause is: a second fault, to be mended with it.
-                data = facts.unscaled(self._window)
-                why.evidence.update(data.evidence if data is not None else {})
+                why.evidence.update(facts.second_faults(self._window))
                 case.explanation = why
         for case in [*was_active, *sick]:
             self._findings.pop(id(case), None)
@@ -148,7 +146,7 @@ class Judge:
                     self._structure,
                     layers,
                     Pace(why.evidence["learning_rate"], why.evidence.get("update_ratio", math.nan)),
-                    unscaled="unscaled" in why.evidence,
+                    why.evidence,
                 ),
                 cause_id=why.cause_id,
             )

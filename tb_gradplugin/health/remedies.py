@@ -9,8 +9,8 @@ with the words.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from tb_gradplugin.health import facts
 from tb_gradplugin.health.report import Remedy
@@ -36,6 +36,8 @@ PLAN: dict[str, tuple[str, ...]] = {
     "dead.cut": ("leaky", "normalise", "initialiser"),
     "dead.dropout": ("weaken", "lower"),
     "dead.data": ("inputs", "lower", "leaky"),
+    "dead.recurrent": ("orthogonal", "lower", "clip"),
+    "dead.normalisation": ("layer_norm",),
     "exploding.rate": ("lower", "clip", "inputs"),
     "exploding.initialiser": ("initialiser", "normalise"),
     "exploding.scale": ("initialiser", "normalise"),
@@ -44,6 +46,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "exploding.steep": ("activation",),
     "exploding.data": ("inputs", "lower", "clip"),
     "nonfinite.weights": ("lower", "clip", "find"),
+    "nonfinite.output": ("output", "loss", "lower"),
     "nonfinite.explosion": ("lower", "inputs", "clip"),
     "nonfinite.forward": ("find", "loss"),
     "nonfinite.logarithm": ("loss", "find"),
@@ -78,8 +81,7 @@ def remedies(
     structure: ModelStructure,
     layers: list[int],
     pace: Pace,
-    *,
-    unscaled: bool = False,
+    evidence: Mapping[str, Any],
 ) -> tuple[Remedy, ...]:
     """Remedies for ``cause_id``, best first; the first together with its ``companions``.
 
@@ -88,12 +90,13 @@ def remedies(
         structure: the model.
         layers: indices of the layers at fault, forward order, at least one.
         pace: how fast it trains.
-        unscaled: whether inputs or targets are known not to be scaled.
+        evidence: of the finding.
     """
     first, *others = PLAN[cause_id]
     best = remedy(first, structure, layers, pace)
-    for id_ in companions(cause_id, structure, pace, unscaled=unscaled):
-        best = _joined(best, remedy(id_, structure, layers, pace))
+    for id_ in companions(cause_id, structure, pace, evidence):
+        # How far an update went before says nothing of the changed model.
+        best = _joined(best, remedy(id_, structure, layers, Pace(pace.rate)))
     return best, *(remedy(id_, structure, layers, pace) for id_ in others)
 
 
@@ -103,43 +106,42 @@ def remedy(id_: str, structure: ModelStructure, layers: list[int], pace: Pace) -
     return Remedy(title, why, snippet, id_)
 
 
-REBUILDS = frozenset(
-    [
-        "activation",
-        "initialiser",
-        "normalise",
-        "residual",
-        "wider",
-        "leaky",
-        "gated",
-        "orthogonal",
-        "layer_norm",
-        "weaken",
-        "head",
-        "output",
-        "loss",
-    ]
-)
-"""Remedies that change the model, and neither its data nor how fast it trains."""
-FAR_TOO_FAST = 10.0
-"""Times Keras's default from which a learning rate is at fault beside whatever else is."""
+SEARCHES = ("find", "labels")
+"""Remedies that say where to look: what is found there is not known to anybody beforehand."""
+PACES = ("lower", "raise", "adaptive")
+"""Remedies that set the learning rate."""
+HEADS = ("output", "head", "loss")
+"""Remedies that change how the network ends."""
+FAR_TOO_FAST, THROUGH_TIME = 100.0, 10.0
+"""Times Keras's default from which a learning rate is at fault beside whatever else is; and where
+the same weights act at every time step."""
 
 
 def companions(
-    cause_id: str, structure: ModelStructure, pace: Pace, *, unscaled: bool
+    cause_id: str, structure: ModelStructure, pace: Pace, evidence: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """What to change together with the first remedy of ``cause_id``: a second fault seen beside it.
+    """What to change together with the first remedy of ``cause_id``: second faults seen beside it.
 
-    A better model does not learn either on data that is not scaled; and what has exploded or died
-    does so again at a learning rate far above the usual.
+    A better model does not learn either on data that is not scaled, or with an output that does
+    not fit the loss; what has exploded or died does so again at a rate far above the usual.
+
+    Args:
+        cause_id, structure, pace: as in ``remedies``.
+        evidence: of the finding, see ``facts.second_faults``.
     """
     first = PLAN[cause_id][0]
+    if first in SEARCHES:
+        return ()
     found = []
-    if unscaled and first in REBUILDS:
+    if "unscaled" in evidence and first != "inputs":
         found.append("inputs")
-    fast = math.isfinite(pace.rate) and pace.rate >= FAR_TOO_FAST * usual_rate(structure)
-    hurts = cause_id.startswith(("exploding.", "nonfinite.", "dead."))
-    if fast and hurts and (first in REBUILDS or first == "inputs"):
+    if "output_mismatch" in evidence and first not in HEADS:
+        found.append("output")
+    far = THROUGH_TIME if first == "orthogonal" else FAR_TOO_FAST
+    fast = math.isfinite(pace.rate) and pace.rate >= far * usual_rate(structure)
+    # What is NaN at the first step was not thrown there by an update.
+    thrown = cause_id.startswith(("exploding.", "dead.")) or cause_id == "nonfinite.weights"
+    if fast and thrown and first not in PACES:
         found.append("lower")
     return tuple(found)
 
