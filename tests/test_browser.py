@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import os
 import pathlib
+import re
 import shutil
 import time
+from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
@@ -395,9 +400,9 @@ def test_modules_fold_by_button_bracket_and_key(page, modules_board):
     page.wait_for_timeout(200)
     assert rows(frame) == 21
     frame.locator("[data-testid=order]").select_option("worst")
-    page.keyboard.press("Escape")
     frame.locator(HEATMAP).focus()
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Home")
+    page.keyboard.press("End")
     assert "vanishing" in text(frame, "read-out")
 
 
@@ -456,10 +461,65 @@ def test_a_drag_zooms_every_picture_and_a_double_click_resets(page, modules_boar
     assert "zoom=" not in page.url
 
 
+def base64_of(array):
+    return base64.b64encode(array.tobytes()).decode()
+
+
+def answer_norms(route):
+    """Norms of 1 for the shallow run and of 0.1 for the deep one."""
+    run = parse_qs(urlsplit(route.request.url).query)["run"][0]
+    layers = [variable.path[: -len("/kernel")] for variable in encoder(10).variables]
+    if run == "shallow":
+        layers = [*layers[:10], "head"]
+    steps = list(range(1, 41))
+    codes = np.full((len(layers), len(steps)), 3 + 16 * (4 if run == "shallow" else 3), np.uint8)
+    route.fulfill(
+        json={
+            "steps": steps,
+            "wall_times": [1.79e9 + step for step in steps],
+            "layers": layers,
+            "codes": base64_of(codes),
+            "log10_min": -4,
+            "log10_step": 1 / 16,
+        }
+    )
+
+
+def answer_layer(route):
+    """The layer with weights, outputs and a gradient map besides."""
+    layer = route.fetch().json()
+    histograms = layer["histograms"]
+    first = {key: value for key, value in histograms["variables"][0].items() if key != "path"}
+    edges = {key: histograms[key] for key in ("steps", "log10_edges")}
+    variable = layer["variables"][0]["path"]
+    one_map = {"variable": variable, "step": 12, "shape": [3, 3, 4, 60], "reduced": [4, 6]}
+    more = {"weights": histograms, "activations": {**edges, **first}, "maps": [one_map]}
+    route.fulfill(json={**layer, **more})
+
+
+def answer_map(route):
+    codes = np.arange(-100, 116, dtype=np.int8)
+    codes[0] = -128
+    route.fulfill(
+        json={
+            "variable": "encoder/block_1/up/kernel",
+            "step": 12,
+            "shape": [3, 3, 4, 60],
+            "axes": [2, 3],
+            "others": [{"axis": 0, "size": 3}, {"axis": 1, "size": 3}],
+            "slices": [3, 3],
+            "reduced": [4, 6],
+            "scale": 0.5,
+            "codes": base64_of(codes),
+        }
+    )
+
+
 def test_runs_are_compared_and_what_has_no_partner_is_listed(page, modules_board):
+    page.route("**/plugin/gradients/norms*", answer_norms)
     frame = open_deep(page, modules_board, "&p.gradients.layer=encoder%2Fblock_1%2Fup")
     frame.locator("[data-testid=compare]").click()
-    frame.get_by_label("shallow").check()
+    frame.get_by_role("checkbox", name="shallow").check()
     frame.get_by_text("shallow: loss").first.wait_for(timeout=15_000)
     frame.get_by_text("shallow: ‖g‖").first.wait_for(timeout=15_000)
     assert "compare=shallow" in page.url
@@ -475,19 +535,54 @@ def test_runs_are_compared_and_what_has_no_partner_is_listed(page, modules_board
 
 
 def test_a_layer_has_its_views(page, modules_board):
+    page.route("**/plugin/gradients/norms*", answer_norms)
+    page.route("**/plugin/gradients/layer*", answer_layer)
+    page.route("**/plugin/gradients/map*", answer_map)
     frame = open_deep(page, modules_board, "&p.gradients.layer=encoder%2Fblock_1%2Fup")
-    frame.locator("[data-testid=histogram-mode]").wait_for(timeout=15_000)
-    for mode in ("overlay", "bands", "ridge"):
-        frame.locator("[data-testid=histogram-mode]").select_option(mode)
-        page.wait_for_timeout(200)
-        keep(page, f"histogram_{mode}")
-    frame.locator("[data-testid=histogram-of]").select_option("activations")
-    assert "probe" in text(frame, "no-histogram")
+    mode = frame.locator("[data-testid=histogram-mode]")
+    mode.wait_for(timeout=15_000)
+    for of in ("gradients", "weights", "activations"):
+        frame.locator("[data-testid=histogram-of]").select_option(of)
+        for kind in ("overlay", "bands", "ridge"):
+            mode.select_option(kind)
+            page.wait_for_timeout(150)
+            keep(page, f"histogram_{of}_{kind}")
     frame.locator("[data-testid=picture]").select_option("profile")
-    assert "first layer at the left" in text(frame, "profile")
-    keep(page, "profile")
+    assert "the first at the left" in text(frame, "profile")
+    assert "‖g‖ 0.1" in text(frame, "profile")
     frame.locator("[data-testid=picture]").select_option("map")
-    assert "gradient map" in text(frame, "map")
+    picture = frame.locator("[data-testid=map] canvas")
+    picture.wait_for(timeout=15_000)
+    assert "3 × 3 × 4 × 60, shown as 3 × 3 × 4 × 6" in text(frame, "map")
+    box = picture.bounding_box()
+    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    # Element [1, 1, 0, 0] of a ramp: code -100 + (3 + 1) * 24.
+    assert "[0, 0] −0.0157" in text(frame, "map")
+    frame.get_by_label("Axis of the rows").select_option("3")
+    page.wait_for_timeout(200)
+    assert frame.get_by_label("Axis of the columns").input_value() == "2"
+    with page.expect_download() as got:
+        frame.get_by_label("Save the gradient map as CSV").click()
+    table = pathlib.Path(got.value.path()).read_text().splitlines()
+    assert [len(line.split(",")) for line in table] == [4] * 6
+    keep(page, "map")
+
+
+def test_what_a_run_has_not_recorded_is_said(page, modules_board):
+    def without(route):
+        layer = route.fetch().json()
+        route.fulfill(json={**layer, "weights": None, "activations": None, "maps": []})
+
+    page.route("**/plugin/gradients/layer*", without)
+    frame = open_deep(page, modules_board, "&p.gradients.layer=encoder%2Fblock_1%2Fup")
+    of = frame.locator("[data-testid=histogram-of]")
+    of.wait_for(timeout=15_000)
+    of.select_option("activations")
+    assert "probe" in text(frame, "no-histogram")
+    of.select_option("weights")
+    assert "weights" in text(frame, "no-histogram")
+    frame.locator("[data-testid=picture]").select_option("map")
+    assert "No gradient map" in text(frame, "map")
 
 
 def test_panels_are_saved_as_tables_and_pictures(page, modules_board):
@@ -539,3 +634,40 @@ def test_a_server_that_went_away_is_followed_again_when_it_is_back(page, modules
     gone["on"] = False
     frame.locator("[data-testid=live]", has_text="live").wait_for(timeout=60_000)
     assert frame.locator("[data-testid=error-panel]").count() == 0
+
+
+def test_a_page_that_holds_its_data_needs_no_server(page, modules_board, tmp_path):
+    root = f"{modules_board.url.rstrip('/')}/data/plugin/gradients/"
+    routes = ["runs", "problems"]
+    for run in ("deep", "shallow"):
+        routes += [f"{route}?run={run}" for route in ("run", "heatmap", "scalars")]
+    routes.append("layer?run=deep&layer=encoder%2Fblock_0%2Fup")
+    answers = {route: page.request.get(root + route).json() for route in routes}
+    bundle = (pathlib.Path(__file__).parents[1] / "tb_gradplugin/static/index.js").read_text()
+    start = re.sub(r"export\{(\w+) as render\};\s*$", r"\1();", bundle)
+    data = json.dumps({"answers": answers}).replace("<", "\\u003c")
+    file = tmp_path / "report.html"
+    file.write_text(
+        "<!doctype html><body>"
+        f'<script type="application/json" id="gradients-data">{data}</script>'
+        f"<script type='module'>{start}</script></body>",
+        encoding="utf-8",
+    )
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri() + "#p.gradients.run=deep")
+    page.locator(HEATMAP).wait_for(timeout=15_000)
+    assert "4 of 21 layers are sick" in page.locator("[data-testid=verdict]").inner_text()
+    assert "saved file" in page.locator(".live").inner_text()
+    page.locator("[data-testid=finding-card]").first.get_by_role("button", name="Show").click()
+    page.locator("[data-testid=layer-detail] canvas").first.wait_for(timeout=5_000)
+    page.locator("[data-testid=heatmap]").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    error = page.locator("[data-testid=error-panel]").first
+    error.wait_for(timeout=5_000)
+    assert "not in this file" in error.inner_text()
+    assert [url for url in asked if not url.startswith("file:")] == []
+    keep(page, "saved_page")

@@ -60,7 +60,7 @@ const ZOOM_STEP = 0.5;
 async function ofAll<T>(
   names: readonly string[],
   held: readonly (T | null)[] | null,
-  load: (name: string, held: T | null) => Promise<T>,
+  load: (name: string, held: T | null) => Promise<T | null>,
 ): Promise<(T | null)[]> {
   return Promise.all(
     names.map((name, i) =>
@@ -116,7 +116,12 @@ export function App() {
     others === null || layer === null ? null : JSON.stringify([compare, layer]),
     versionOfAll,
     (signal, held) =>
-      ofAll(compare, held, (other, old) => getLayer(other, layer ?? '', signal, old)),
+      ofAll(compare, held, async (other, old) => {
+        // Asked only where it is: an answer of 404 is an error in the browser's console.
+        const { layers: own } = await getRun(other, signal);
+        const has = own.some(({ path, recorded: seen }) => seen && path === layer);
+        return has ? getLayer(other, layer ?? '', signal, old) : null;
+      }),
   );
   const wantsNorms = view.ratio !== null || (layer !== null && view.picture === 'profile');
   const norms = useResource<(Norms | null)[]>(

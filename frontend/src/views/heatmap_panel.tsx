@@ -60,6 +60,8 @@ export function foldedIn(fold: readonly string[], heatmap: Heatmap | null): stri
 /** `fold` with `module` the other way round. */
 export function toggled(fold: readonly string[], module: string, isFolded: boolean): string[] {
   const rest = fold.filter((one) => one !== module && one !== OPEN + module);
+  // What was folded by name is open again without a word.
+  if (isFolded && fold.includes(module)) return rest;
   return [...rest, isFolded ? OPEN + module : module];
 }
 
@@ -120,6 +122,22 @@ export function HeatmapPanel(props: Props) {
   const total = source?.layers.length ?? 0;
   const shown = arrangement?.rowOf.size ?? 0;
   const isRatio = comparison !== null;
+  const rowsShown = arrangement?.rows.length ?? 0;
+  let crowded = '';
+  if (rowsShown < shown) {
+    crowded = `Modules are folded: ${plural(rowsShown, 'row')} for ${plural(shown, 'layer')}. A folded row shows its most extreme layer; click it to unfold.`;
+  } else if (rowsShown > maxHeight) {
+    crowded = `${plural(rowsShown, 'layer')} share ${formatInteger(maxHeight)} pixels: a pixel shows its most extreme layer. Filter or fold to see fewer.`;
+  }
+  const columns = source?.steps.length ?? 0;
+  const below = [
+    shown < total ? `${formatInteger(shown)} of ${plural(total, 'layer')} pass the filter.` : '',
+    props.loggedSteps > columns
+      ? `${plural(props.loggedSteps, 'logged step')} in ${plural(columns, 'column')}: a column keeps its most extreme step.`
+      : '',
+  ]
+    .filter(Boolean)
+    .join(' ');
   const title = isRatio
     ? `Gradient norm, A: ${names[0]} / B: ${view.ratio}`
     : 'Gradients of all layers over training steps';
@@ -169,13 +187,13 @@ export function HeatmapPanel(props: Props) {
             </button>
           )}
           <span class="spacer" />
-          <Exports
-            name={fileName(view.run, isRatio ? 'ratio' : 'levels')}
-            what="the heatmap"
-            table={() =>
-              arrangement ? table(arrangement, isRatio ? 'log10(A/B)' : 'decades') : []
-            }
-          />
+          {arrangement && (
+            <Exports
+              name={fileName(view.run, isRatio ? 'ratio' : 'levels')}
+              what="the heatmap"
+              table={() => table(arrangement, isRatio ? 'log10(A/B)' : 'decades')}
+            />
+          )}
         </>
       }
     >
@@ -188,6 +206,11 @@ export function HeatmapPanel(props: Props) {
             {against > 0 && norms.data && !comparison && (
               <p class="banner" role="status">
                 There is nothing to compare with {view.ratio}: its gradient norms are not available.
+              </p>
+            )}
+            {crowded && (
+              <p class="banner plain note" data-testid="crowded">
+                {crowded}
               </p>
             )}
             <div class="legends">
@@ -218,23 +241,11 @@ export function HeatmapPanel(props: Props) {
                 onFold={fold}
               />
             )}
-            <p class="muted note" data-testid="heatmap-note">
-              {[
-                shown < total
-                  ? `${formatInteger(shown)} of ${plural(total, 'layer')} pass the filter.`
-                  : '',
-                arrangement.rows.length < shown
-                  ? `Modules are folded: ${plural(arrangement.rows.length, 'row')} for ${plural(shown, 'layer')}; a folded row shows its most extreme layer.`
-                  : arrangement.rows.length > maxHeight
-                    ? `${plural(arrangement.rows.length, 'layer')} share ${formatInteger(maxHeight)} pixels: a pixel shows its most extreme layer. Filter to see fewer.`
-                    : '',
-                props.loggedSteps > (source?.steps.length ?? 0)
-                  ? `${plural(props.loggedSteps, 'logged step')} in ${plural(source?.steps.length ?? 0, 'column')}: a column keeps its most extreme step.`
-                  : '',
-              ]
-                .filter(Boolean)
-                .join(' ')}
-            </p>
+            {below && (
+              <p class="muted note" data-testid="heatmap-note">
+                {below}
+              </p>
+            )}
             {comparison && (
               <>
                 <Unmatched run={names[0] ?? ''} layers={comparison.onlyA} />

@@ -56,6 +56,7 @@ const HEALTHY_RATIO = [1e-4, 1e-2] as const;
 
 const CHART_HEIGHT = 86;
 const HISTOGRAM_HEIGHT = 176;
+const MAP_HEIGHT = 236;
 /** Of all pictures with their captions. */
 export const DETAIL_HEIGHT = 252;
 const LEFT = 48;
@@ -166,7 +167,7 @@ function Picture(props: Props & { variable: LayerVariable; file: string }) {
         run={view.run ?? ''}
         variable={variable.path}
         steps={steps}
-        height={HISTOGRAM_HEIGHT}
+        height={MAP_HEIGHT}
         fileName={`${file}_map`}
       />
     );
@@ -260,7 +261,7 @@ export function LayerDetail(props: Props) {
             {...shared}
           />
           <p class="muted note exports-line">
-            <span>Green: healthy range (of the update ratio 1e−4 to 1e−2). {gaps}</span>
+            <span>Green: healthy (ratio: 1e−4 to 1e−2). {gaps}</span>
             {missing.length > 0 && <span>Not in {missing.join(', ')}.</span>}
             <span class="spacer" />
             <Exports

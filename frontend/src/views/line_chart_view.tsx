@@ -123,7 +123,10 @@ export function LineChartView(props: Props) {
         <strong>{title}</strong>
         {lines.map((line, i) => (
           <span key={line.label} class="swatch">
-            <i class="line" style={{ background: colour(i) }} />
+            <i
+              class={line.dash ? 'line dashed' : 'line'}
+              style={{ background: colour(i), color: colour(i) }}
+            />
             {lines.length > 1 || line.label.replaceAll('_', ' ') !== title ? `${line.label} ` : ''}
             <b>{formatNumber(valueAt(line, step))}</b>
           </span>

@@ -95,6 +95,23 @@ function Picture({ map, height, theme, fileName }: PictureProps) {
             onInput={(event) => setContrast(10 ** Number(event.currentTarget.value))}
           />
         </label>
+        {others.map((axis) => (
+          <label key={axis}>
+            {axisName(map, axis)} {choice.at[axis]}
+            <input
+              type="range"
+              min={0}
+              max={(sizes[axis] ?? 1) - 1}
+              value={choice.at[axis]}
+              onInput={(event) =>
+                setChosen({
+                  ...choice,
+                  at: choice.at.with(axis, Number(event.currentTarget.value)),
+                })
+              }
+            />
+          </label>
+        ))}
         <Exports
           name={fileName}
           what="the gradient map"
@@ -107,27 +124,6 @@ function Picture({ map, height, theme, fileName }: PictureProps) {
           }
         />
       </div>
-      {others.length > 0 && (
-        <div class="histogram-head">
-          {others.map((axis) => (
-            <label key={axis}>
-              {axisName(map, axis)} {choice.at[axis]}
-              <input
-                type="range"
-                min={0}
-                max={(sizes[axis] ?? 1) - 1}
-                value={choice.at[axis]}
-                onInput={(event) =>
-                  setChosen({
-                    ...choice,
-                    at: choice.at.with(axis, Number(event.currentTarget.value)),
-                  })
-                }
-              />
-            </label>
-          ))}
-        </div>
-      )}
       <canvas
         ref={canvas}
         role="img"
@@ -147,7 +143,7 @@ function Picture({ map, height, theme, fileName }: PictureProps) {
           : `shape ${map.shape.join(' × ')}${
               map.shape.join() === sizes.join()
                 ? ''
-                : `, shown as ${sizes.join(' × ')}: a cell keeps its element of largest magnitude`
+                : `, shown as ${sizes.join(' × ')}: a cell shows its largest`
             }`}
       </p>
     </div>
