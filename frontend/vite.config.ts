@@ -3,7 +3,7 @@ import { defineConfig } from 'vite';
 import type { Plugin } from 'vite';
 
 const OUT_DIR = '../tb_gradplugin/static';
-const SHIPPED = ['preact', 'uplot'];
+const SHIPPED = ['preact'];
 
 /** Ships the licences of what is bundled, as they demand. */
 function thirdPartyLicenses(): Plugin {

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import os
 import pathlib
+import re
 import shutil
 import time
+from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 
+from tb_gradplugin.structure import Layer, ModelStructure, Variable
 from tests.conftest import tensorboard
 from tests.fake_runs import dense_structure, finding, write_run
 
@@ -26,6 +32,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+AXE = pathlib.Path(__file__).parents[1] / "frontend/node_modules/axe-core/axe.min.js"
 HEATMAP = "[data-testid=heatmap][data-rows]"
 LOADERS = ["true", "false"]
 
@@ -276,3 +283,391 @@ def test_an_error_of_the_server_is_a_panel_with_a_retry(page, tmp_path):
         failing["on"] = False
         panel.locator("button").first.click()
         frame.locator(HEATMAP).wait_for(timeout=15_000)
+
+
+def encoder(blocks):
+    """Blocks of two Dense layers and a head, all recorded."""
+    paths = [f"encoder/block_{i}/{name}" for i in range(blocks) for name in ("up", "down")]
+    paths.append("head")
+    layers = tuple(Layer(path, "Dense", "relu", "GlorotUniform", True, 16) for path in paths)
+    variables = tuple(
+        Variable(f"{path}/kernel", i, "kernel", (4, 4)) for i, path in enumerate(paths)
+    )
+    return ModelStructure(layers, variables, model="functional", optimizer="Adam", loss="mse")
+
+
+@pytest.fixture(scope="module")
+def modules_board(tmp_path_factory):
+    """Two runs: ten blocks of which two are sick, and five blocks of larger gradients."""
+    logs = tmp_path_factory.mktemp("modules") / "logs"
+    sick = [
+        finding("vanishing", [f"encoder/block_{block}/{name}"], since=since, last=40)
+        for block, name, since in ((0, "up", 5), (0, "down", 6), (3, "up", 30))
+    ]
+    sick.append(finding("dead", ["head"], since=20, last=40))
+    write_run(
+        logs / "deep" / "gradients", encoder(10), range(1, 41), findings=sick, histogram_every=4
+    )
+    write_run(
+        logs / "shallow" / "gradients", encoder(5), range(1, 41), scale=10.0, histogram_every=4
+    )
+    with tensorboard(str(logs), logs.parent / "log") as board:
+        yield board
+
+
+def open_deep(page, board, more="", dark=False):
+    frame = open_tab(page, board, "deep" + more, dark)
+    frame.locator(HEATMAP).wait_for(timeout=30_000)
+    return frame
+
+
+def rows(frame):
+    return int(frame.locator("[data-testid=heatmap]").get_attribute("data-rows"))
+
+
+def test_like_findings_share_a_card_and_chips_filter_them(page, modules_board):
+    frame = open_deep(page, modules_board)
+    cards = frame.locator("[data-testid=finding-card]")
+    assert cards.count() == 3  # block_0's two, block_3's, the head's
+    assert "2 layers" in cards.first.inner_text()
+    frame.locator(".chip", has_text="dead").click()
+    assert cards.count() == 1
+    assert "kind=dead" in page.url
+    frame.locator(".chip", has_text="dead").click()
+    assert cards.count() == 3
+    keep(page, "modules_light")
+
+
+def test_findings_are_shown_pinned_and_muted(page, modules_board):
+    frame = open_deep(page, modules_board)
+    cards = frame.locator("[data-testid=finding-card]")
+    last = cards.nth(2)
+    assert last.get_attribute("data-kind") == "dead"
+    last.get_by_role("button", name="Pin").click()
+    assert cards.first.get_attribute("data-kind") == "dead"
+    cards.nth(1).get_by_role("button", name="Mute").click()
+    assert "1 muted finding" in text(frame, "muted")
+    assert "1 muted" in text(frame, "verdict")
+    # Pinned rows stay, whatever the filter says.
+    frame.locator("[data-testid=layer-filter]").fill("block_1/")
+    page.wait_for_timeout(300)
+    assert rows(frame) == 3
+    cards.first.get_by_role("button", name="Show").click()
+    detail = frame.locator("[data-testid=layer-detail]")
+    detail.wait_for(timeout=15_000)
+    assert detail.get_attribute("data-layer") == "head"
+    assert "step=20" in page.url
+    # All of it is in the address.
+    page.reload()
+    frame = page.frame_locator("iframe")
+    frame.locator(HEATMAP).wait_for(timeout=30_000)
+    assert rows(frame) == 3
+    assert frame.locator("[data-testid=finding-card]").first.get_attribute("data-kind") == "dead"
+    assert "1 muted" in text(frame, "verdict")
+    assert frame.locator("[data-testid=layer-detail]").get_attribute("data-layer") == "head"
+
+
+def test_a_filter_that_is_no_expression_is_said_and_hides_nothing(page, modules_board):
+    frame = open_deep(page, modules_board)
+    box = frame.locator("[data-testid=layer-filter]")
+    for wrong in ("(", "[a", "(a+)+$", "x" * 500):
+        box.fill(wrong)
+        page.wait_for_timeout(150)
+        assert "Not " in frame.locator("#filter-error").inner_text()
+        assert rows(frame) == 21
+    box.fill("up$")
+    page.wait_for_timeout(200)
+    assert rows(frame) == 10
+    box.fill("no such layer")
+    frame.get_by_text("No layer matches the filter.").wait_for(timeout=5_000)
+
+
+def test_modules_fold_by_button_bracket_and_key(page, modules_board):
+    frame = open_deep(page, modules_board)
+    frame.locator("[data-testid=fold]").click()
+    page.wait_for_timeout(200)
+    # Eight healthy blocks in a row each, two sick ones of two rows, the head.
+    assert rows(frame) == 13
+    frame.locator("[data-testid=fold]").click()
+    page.wait_for_timeout(200)
+    assert rows(frame) == 21
+    box = frame.locator(HEATMAP).bounding_box()
+    page.mouse.click(box["x"] + 15, box["y"] + 8)  # the inner bracket of block_0
+    page.wait_for_timeout(200)
+    assert rows(frame) == 20
+    frame.locator(HEATMAP).focus()
+    page.keyboard.press("f")  # the pointer is still in the folded row
+    page.wait_for_timeout(200)
+    assert rows(frame) == 21
+    frame.locator("[data-testid=order]").select_option("worst")
+    frame.locator(HEATMAP).focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("End")
+    assert "vanishing" in text(frame, "read-out")
+
+
+def test_everything_can_be_done_with_keys(page, modules_board):
+    frame = open_deep(page, modules_board)
+    frame.locator("body").evaluate("() => window.focus()")
+    press = page.keyboard.press
+    press("?")
+    frame.locator("[data-testid=help]").wait_for(timeout=5_000)
+    press("Escape")
+    frame.locator("[data-testid=help]").wait_for(state="detached", timeout=5_000)
+    press("/")
+    page.keyboard.type("block_3")
+    page.wait_for_timeout(200)
+    assert rows(frame) == 2
+    press("Escape")
+    press("n")
+    press("n")
+    active = frame.locator("[data-group]:focus")
+    assert active.get_attribute("data-kind") == "vanishing"
+    press("p")
+    press("Enter")
+    detail = frame.locator("[data-testid=layer-detail]")
+    detail.wait_for(timeout=15_000)
+    # Shown although it was filtered out: the filter gives way.
+    assert detail.get_attribute("data-layer") == "encoder/block_0/up"
+    assert rows(frame) == 21
+    press("Escape")
+    detail.wait_for(state="detached", timeout=5_000)
+    press("+")
+    page.wait_for_timeout(200)
+    assert "zoom=" in page.url
+    press("0")
+    page.wait_for_timeout(200)
+    assert "zoom=" not in page.url
+
+
+def test_a_drag_zooms_every_picture_and_a_double_click_resets(page, modules_board):
+    frame = open_deep(page, modules_board)
+    box = frame.locator(HEATMAP).bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.5, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, y, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    assert "zoom=" in page.url
+    assert frame.locator("[data-testid=layer-detail]").count() == 0  # a drag is no click
+    keep(page, "zoomed")
+    for axis in ("relative", "wall"):
+        frame.locator("[data-testid=axis]").select_option(axis)
+        page.wait_for_timeout(200)
+        assert f"axis={axis}" in page.url
+    frame.locator("[data-testid=loss-panel] .plot").first.dblclick()
+    page.wait_for_timeout(200)
+    assert "zoom=" not in page.url
+
+
+def base64_of(array):
+    return base64.b64encode(array.tobytes()).decode()
+
+
+def answer_norms(route):
+    """Norms of 1 for the shallow run and of 0.1 for the deep one."""
+    run = parse_qs(urlsplit(route.request.url).query)["run"][0]
+    layers = [variable.path[: -len("/kernel")] for variable in encoder(10).variables]
+    if run == "shallow":
+        layers = [*layers[:10], "head"]
+    steps = list(range(1, 41))
+    codes = np.full((len(layers), len(steps)), 3 + 16 * (4 if run == "shallow" else 3), np.uint8)
+    route.fulfill(
+        json={
+            "steps": steps,
+            "wall_times": [1.79e9 + step for step in steps],
+            "layers": layers,
+            "codes": base64_of(codes),
+            "log10_min": -4,
+            "log10_step": 1 / 16,
+        }
+    )
+
+
+def answer_layer(route):
+    """The layer with weights, outputs and a gradient map besides."""
+    layer = route.fetch().json()
+    histograms = layer["histograms"]
+    first = {key: value for key, value in histograms["variables"][0].items() if key != "path"}
+    edges = {key: histograms[key] for key in ("steps", "log10_edges")}
+    variable = layer["variables"][0]["path"]
+    one_map = {"variable": variable, "step": 12, "shape": [3, 3, 4, 60], "reduced": [4, 6]}
+    more = {"weights": histograms, "activations": {**edges, **first}, "maps": [one_map]}
+    route.fulfill(json={**layer, **more})
+
+
+def answer_map(route):
+    codes = np.arange(-100, 116, dtype=np.int8)
+    codes[0] = -128
+    route.fulfill(
+        json={
+            "variable": "encoder/block_1/up/kernel",
+            "step": 12,
+            "shape": [3, 3, 4, 60],
+            "axes": [2, 3],
+            "others": [{"axis": 0, "size": 3}, {"axis": 1, "size": 3}],
+            "slices": [3, 3],
+            "reduced": [4, 6],
+            "scale": 0.5,
+            "codes": base64_of(codes),
+        }
+    )
+
+
+def test_runs_are_compared_and_what_has_no_partner_is_listed(page, modules_board):
+    page.route("**/plugin/gradients/norms*", answer_norms)
+    frame = open_deep(page, modules_board, "&p.gradients.layer=encoder%2Fblock_1%2Fup")
+    frame.locator("[data-testid=compare]").click()
+    frame.get_by_role("checkbox", name="shallow").check()
+    frame.get_by_text("shallow: loss").first.wait_for(timeout=15_000)
+    frame.get_by_text("shallow: ‖g‖").first.wait_for(timeout=15_000)
+    assert "compare=shallow" in page.url
+    frame.locator("[data-testid=compare]").click()
+    frame.locator("[data-testid=ratio]").select_option("shallow")
+    unmatched = frame.locator("[data-testid=unmatched]")
+    unmatched.first.wait_for(timeout=15_000)
+    assert "10 layers only in deep" in unmatched.first.inner_text()
+    frame.locator(HEATMAP).focus()
+    page.keyboard.press("ArrowDown")
+    assert "A is 1/10 of B" in text(frame, "read-out")
+    keep(page, "compared")
+
+
+def test_a_layer_has_its_views(page, modules_board):
+    page.route("**/plugin/gradients/norms*", answer_norms)
+    page.route("**/plugin/gradients/layer*", answer_layer)
+    page.route("**/plugin/gradients/map*", answer_map)
+    frame = open_deep(page, modules_board, "&p.gradients.layer=encoder%2Fblock_1%2Fup")
+    mode = frame.locator("[data-testid=histogram-mode]")
+    mode.wait_for(timeout=15_000)
+    for of in ("gradients", "weights", "activations"):
+        frame.locator("[data-testid=histogram-of]").select_option(of)
+        for kind in ("overlay", "bands", "ridge"):
+            mode.select_option(kind)
+            page.wait_for_timeout(150)
+            keep(page, f"histogram_{of}_{kind}")
+    frame.locator("[data-testid=picture]").select_option("profile")
+    assert "the first at the left" in text(frame, "profile")
+    assert "‖g‖ 0.1" in text(frame, "profile")
+    frame.locator("[data-testid=picture]").select_option("map")
+    picture = frame.locator("[data-testid=map] canvas")
+    picture.wait_for(timeout=15_000)
+    assert "3 × 3 × 4 × 60, shown as 3 × 3 × 4 × 6" in text(frame, "map")
+    box = picture.bounding_box()
+    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    # Element [1, 1, 0, 0] of a ramp: code -100 + (3 + 1) * 24.
+    assert "[0, 0] −0.0157" in text(frame, "map")
+    frame.get_by_label("Axis of the rows").select_option("3")
+    page.wait_for_timeout(200)
+    assert frame.get_by_label("Axis of the columns").input_value() == "2"
+    with page.expect_download() as got:
+        frame.get_by_label("Save the gradient map as CSV").click()
+    table = pathlib.Path(got.value.path()).read_text().splitlines()
+    assert [len(line.split(",")) for line in table] == [4] * 6
+    keep(page, "map")
+
+
+def test_what_a_run_has_not_recorded_is_said(page, modules_board):
+    def without(route):
+        layer = route.fetch().json()
+        route.fulfill(json={**layer, "weights": None, "activations": None, "maps": []})
+
+    page.route("**/plugin/gradients/layer*", without)
+    frame = open_deep(page, modules_board, "&p.gradients.layer=encoder%2Fblock_1%2Fup")
+    of = frame.locator("[data-testid=histogram-of]")
+    of.wait_for(timeout=15_000)
+    of.select_option("activations")
+    assert "probe" in text(frame, "no-histogram")
+    of.select_option("weights")
+    assert "weights" in text(frame, "no-histogram")
+    frame.locator("[data-testid=picture]").select_option("map")
+    assert "No gradient map" in text(frame, "map")
+
+
+def test_panels_are_saved_as_tables_and_pictures(page, modules_board):
+    frame = open_deep(page, modules_board)
+    with page.expect_download() as got:
+        frame.get_by_label("Save the heatmap as CSV").click()
+    lines = pathlib.Path(got.value.path()).read_text().splitlines()
+    assert lines[0].startswith("step,wall_time,decades encoder/block_0/up,")
+    assert len(lines) == 41
+    for what in ("the heatmap", "loss and training", "the findings"):
+        with page.expect_download() as got:
+            frame.get_by_label(f"Save {what} as PNG").click()
+        saved = pathlib.Path(got.value.path()).read_bytes()
+        assert saved.startswith(b"\x89PNG")
+        assert len(saved) > 5_000
+        keep_file(saved, what.replace(" ", "_"))
+
+
+def keep_file(content, name):
+    directory = os.environ.get("TB_GRADPLUGIN_SCREENSHOTS")
+    if directory:
+        (pathlib.Path(directory) / f"saved_{name}.png").write_bytes(content)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_nothing_on_the_page_is_a_barrier(page, modules_board, dark):
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed (npm ci in frontend/)")
+    frame = open_deep(page, modules_board, "&p.gradients.layer=encoder%2Fblock_1%2Fup", dark)
+    frame.locator("[data-testid=layer-detail] canvas").first.wait_for(timeout=15_000)
+    body = frame.locator("body")
+    body.evaluate(AXE.read_text())
+    found = body.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    bad = [
+        (v["id"], v["help"], [node["html"][:120] for node in v["nodes"]][:5])
+        for v in found["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert bad == []
+
+
+def test_a_server_that_went_away_is_followed_again_when_it_is_back(page, modules_board):
+    gone = {"on": True}
+    frame = open_deep(page, modules_board)
+    page.route("**/plugin/gradients/runs*", lambda r: r.abort() if gone["on"] else r.fallback())
+    frame.locator("[data-testid=live]", has_text="no answer").wait_for(timeout=30_000)
+    assert rows(frame) == 21  # what was there is still there
+    keep(page, "gone")
+    gone["on"] = False
+    frame.locator("[data-testid=live]", has_text="live").wait_for(timeout=60_000)
+    assert frame.locator("[data-testid=error-panel]").count() == 0
+
+
+def test_a_page_that_holds_its_data_needs_no_server(page, modules_board, tmp_path):
+    root = f"{modules_board.url.rstrip('/')}/data/plugin/gradients/"
+    routes = ["runs", "problems"]
+    for run in ("deep", "shallow"):
+        routes += [f"{route}?run={run}" for route in ("run", "heatmap", "scalars")]
+    routes.append("layer?run=deep&layer=encoder%2Fblock_0%2Fup")
+    answers = {route: page.request.get(root + route).json() for route in routes}
+    bundle = (pathlib.Path(__file__).parents[1] / "tb_gradplugin/static/index.js").read_text()
+    start = re.sub(r"export\{(\w+) as render\};\s*$", r"\1();", bundle)
+    data = json.dumps({"answers": answers}).replace("<", "\\u003c")
+    file = tmp_path / "report.html"
+    file.write_text(
+        "<!doctype html><body>"
+        f'<script type="application/json" id="gradients-data">{data}</script>'
+        f"<script type='module'>{start}</script></body>",
+        encoding="utf-8",
+    )
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri() + "#p.gradients.run=deep")
+    page.locator(HEATMAP).wait_for(timeout=15_000)
+    assert "4 of 21 layers are sick" in page.locator("[data-testid=verdict]").inner_text()
+    assert "saved file" in page.locator(".live").inner_text()
+    page.locator("[data-testid=finding-card]").first.get_by_role("button", name="Show").click()
+    page.locator("[data-testid=layer-detail] canvas").first.wait_for(timeout=5_000)
+    page.locator("[data-testid=heatmap]").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    error = page.locator("[data-testid=error-panel]").first
+    error.wait_for(timeout=5_000)
+    assert "not in this file" in error.inner_text()
+    assert [url for url in asked if not url.startswith("file:")] == []
+    keep(page, "saved_page")

@@ -133,6 +133,20 @@ function histograms(steps, level, variables) {
   };
 }
 
+/** What maps of a layer there are; every other layer plays a convolution. */
+function gradientMaps(path, steps) {
+  const conv = /conv|[02468]$/.test(path);
+  const shape = conv ? [3, 3, 64, 300] : [64, 64];
+  const reduced = conv ? [64, 100] : [64, 64];
+  return [0.2, 0.6, 1].map((at) => ({
+    variable: `${path}/kernel`,
+    step: steps[Math.floor(at * (steps.length - 1))],
+    shape,
+    slices: conv ? [3, 3] : [],
+    reduced,
+  }));
+}
+
 /** A run from a function level(row, step) -> decades, 'nan', 'zero' or 'missing'. */
 function makeRun({
   name,
@@ -249,6 +263,52 @@ function makeRun({
       ),
     },
     scalars: { series },
+    norms: {
+      steps,
+      wall_times: walls,
+      layers,
+      log10_min: -12,
+      log10_step: 1 / 16,
+      codes: Buffer.from(
+        layers.flatMap((_, row) =>
+          steps.map((step) => {
+            const at = level(row, step);
+            const code = Math.round(3 + 16 * (12 + at));
+            return typeof at === 'number'
+              ? Math.max(3, Math.min(255, code))
+              : { missing: 0, nan: 1, zero: 2 }[at];
+          }),
+        ),
+      ).toString('base64'),
+    },
+    map: (variable, step) => {
+      const found = gradientMaps(variable.slice(0, variable.lastIndexOf('/')), steps).find(
+        (map) => map.variable === variable && map.step === step,
+      );
+      if (!found) return null;
+      const { shape, reduced, slices } = found;
+      const [n0, n1] = [...slices, 1, 1];
+      const [rows, columns] = reduced;
+      const random = noise(step + shape.length);
+      const codes = Int8Array.from({ length: n0 * n1 * rows * columns }, (_, i) => {
+        const column = i % columns;
+        const row = Math.floor(i / columns) % rows;
+        const wave = Math.sin(row / 5) * Math.cos(column / 7 + Math.floor(i / rows / columns));
+        return Math.round(90 * wave * Math.exp(-column / columns) + 30 * random());
+      });
+      codes[columns + 3] = -128;
+      return {
+        variable,
+        step,
+        shape,
+        axes: [shape.length - 2, shape.length - 1],
+        others: [],
+        slices,
+        reduced,
+        scale: 0.0123,
+        codes: Buffer.from(codes.buffer).toString('base64'),
+      };
+    },
     layer: (path) => {
       const row = layers.indexOf(path);
       if (row < 0) return null;
@@ -290,6 +350,11 @@ function makeRun({
         variables,
         level: steps.map((s) => (typeof at(s) === 'number' ? at(s) : null)),
         histograms: histograms(steps, at, variables),
+        weights: histograms(steps, () => 1, variables),
+        activations: (({ variables: [first], ...all }) => ({ ...first, ...all }))(
+          histograms(steps.slice(-40), (s) => 2 + s / 1000, variables),
+        ),
+        maps: gradientMaps(path, steps),
       };
     },
   };

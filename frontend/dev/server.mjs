@@ -53,6 +53,10 @@ function answer(scenario, route, query) {
     const layer = run.layer(query.get('layer'));
     return layer ? [200, layer] : [404, 'Not found: no such layer'];
   }
+  if (route === 'map') {
+    const map = run.map(query.get('variable'), Number(query.get('step')));
+    return map ? [200, map] : [404, 'Not found: no such map'];
+  }
   return run[route] ? [200, run[route]] : [404, 'no such route'];
 }
 

@@ -84,6 +84,7 @@ export interface Run {
   layers: Layer[];
   rules: Rule[];
   problems: string[];
+  size?: { layers: number; variables: number; steps: number };
 }
 
 export type SickRow = [
@@ -100,6 +101,37 @@ export interface HeatmapReply {
   layers: string[];
   codes: string;
   sick: SickRow[];
+  epoch?: string;
+  since?: number;
+}
+
+/** Gradient norms: log10 = log10_min + log10_step * (code - 3); 0, 1, 2 as in the heatmap. */
+export interface NormsReply {
+  steps: number[];
+  wall_times: number[];
+  layers: string[];
+  codes: string;
+  log10_min: number;
+  log10_step: number;
+  epoch?: string;
+  since?: number;
+}
+
+export interface ScalarsReply {
+  series: ScalarSeries[];
+  epoch?: string;
+  since?: number;
+}
+
+/** value = code / 127 * scale, -128 for NaN and Inf; shape [...slices, ...reduced], row-major. */
+export interface MapReply {
+  variable: string;
+  step: number;
+  shape: number[];
+  slices: number[];
+  reduced: number[];
+  scale: number;
+  codes: string;
 }
 
 export interface ScalarSeries {
@@ -137,6 +169,12 @@ export interface VariableHistograms {
   inf: number[];
 }
 
+export interface Histograms {
+  steps: number[];
+  log10_edges: number[];
+  variables: VariableHistograms[];
+}
+
 /** What was seen of a layer inside one train step. */
 export interface Probe {
   step: number;
@@ -158,10 +196,15 @@ export interface LayerReply {
   wall_times: number[];
   variables: LayerVariable[];
   level: Series;
-  histograms: {
-    steps: number[];
-    log10_edges: number[];
-    variables: VariableHistograms[];
-  };
+  histograms: Histograms;
+  /** As `histograms`, of log10 |w|. */
+  weights?: Histograms | null;
+  /** Of the layer's output, from probes. */
+  activations?:
+    (Omit<VariableHistograms, 'path'> & { steps: number[]; log10_edges: number[] }) | null;
+  /** Gradient maps on record, newest last. */
+  maps?: { variable: string; step: number; shape: number[]; reduced: number[] }[];
+  epoch?: string;
+  since?: number;
   probe?: Probe | null;
 }

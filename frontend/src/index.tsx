@@ -1,7 +1,6 @@
 /** TensorBoard's iframe imports this module and calls `render()`; an exception would blank it. */
 
 import { render as renderInto } from 'preact';
-import uplotStyle from 'uplot/dist/uPlot.min.css?inline';
 import { App } from './app';
 import { currentTheme } from './host/theme';
 import baseStyle from './styles/base.css?inline';
@@ -15,7 +14,7 @@ function mount(): void {
   document.title = 'Gradients';
   document.documentElement.dataset['theme'] = currentTheme();
   const style = document.createElement('style');
-  style.textContent = [uplotStyle, baseStyle, dashboardStyle, findingsStyle].join('\n');
+  style.textContent = [baseStyle, dashboardStyle, findingsStyle].join('\n');
   document.head.append(style);
   const root = document.createElement('div');
   root.id = 'gradients';

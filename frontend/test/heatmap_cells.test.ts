@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { cellsOfPixels, rasterize } from '../src/charts/heatmap_cells';
+import { makeAxis } from '../src/data/axis';
 import { layoutHeatmap, rowAt, rowBand, xOfStep } from '../src/charts/heatmap_layout';
 import { labelledRows } from '../src/charts/heatmap_paint';
 import { colourOfLevel, paletteOf, rgbOf } from '../src/charts/palette';
@@ -32,7 +33,7 @@ describe('cells and pixels', () => {
     const layers = Array.from({ length: 300 }, (_, i) => `l${i}`);
     const codes = new Uint8Array(300_000).fill(131);
     codes[172 * 1000 + 555] = 1;
-    const picture = rasterize({ steps, layers, codes }, { min: 1, max: 1000 }, 90, 80);
+    const picture = rasterize({ steps, layers, codes }, makeAxis({ min: 1, max: 1000 }), 90, 80);
     expect(picture.filter((code) => code === 1)).toHaveLength(1);
     expect(picture).toHaveLength(90 * 80);
   });
@@ -41,7 +42,7 @@ describe('cells and pixels', () => {
     const codes = Uint8Array.from([140, 150, 160]);
     const picture = rasterize(
       { steps: [0, 10, 100], layers: ['a'], codes },
-      { min: 0, max: 100 },
+      makeAxis({ min: 0, max: 100 }),
       100,
       1,
     );
@@ -49,14 +50,27 @@ describe('cells and pixels', () => {
     expect([...picture].filter((code) => code === 150)).toHaveLength(50);
   });
 
+  test('a zoom shows the columns in sight only, and beyond the last column there is nothing', () => {
+    const data = {
+      steps: [0, 10, 20, 30],
+      layers: ['a'],
+      codes: Uint8Array.from([140, 1, 160, 170]),
+    };
+    const zoomed = rasterize(data, makeAxis({ min: 16, max: 24 }), 8, 1);
+    expect([...zoomed]).toEqual(Array(8).fill(160));
+    const wide = rasterize(data, makeAxis({ min: 0, max: 60 }), 60, 1);
+    expect(Array.from(wide.subarray(36))).toEqual(Array(24).fill(3));
+    expect(wide[34]).toBe(170);
+  });
+
   test('no data gives an empty picture', () => {
     const none = { steps: [], layers: [], codes: new Uint8Array() };
-    expect([...rasterize(none, { min: 0, max: 1 }, 2, 2)]).toEqual([0, 0, 0, 0]);
+    expect([...rasterize(none, makeAxis({ min: 0, max: 1 }), 2, 2)]).toEqual([0, 0, 0, 0]);
   });
 });
 
 describe('the layout', () => {
-  const layout = layoutHeatmap(300, 900, 400, 100, { min: 0, max: 1000 });
+  const layout = layoutHeatmap(300, 900, 400, 100, makeAxis({ min: 0, max: 1000 }));
 
   test('a row of a pixel still gets a mark of three', () => {
     expect(layout.rowHeight).toBeLessThan(2);

@@ -26,7 +26,7 @@ const reply = {
 } as unknown as LayerReply;
 
 test('histograms are sorted out by step', () => {
-  const histograms = histogramsOf(reply, 'dense/kernel');
+  const histograms = histogramsOf(reply.histograms, 'dense/kernel');
   expect(histograms?.map(({ step, zero, nan }) => [step, zero, nan])).toEqual([
     [1, 0, 0],
     [5, 0.25, 0.25],
@@ -35,11 +35,11 @@ test('histograms are sorted out by step', () => {
 });
 
 test('a variable without histograms has none', () => {
-  expect(histogramsOf(reply, 'dense/bias')).toBeNull();
+  expect(histogramsOf(reply.histograms, 'dense/bias')).toBeNull();
 });
 
 test('the axis spans what can be seen at any step and one bin around it', () => {
-  const histograms = histogramsOf(reply, 'dense/kernel') ?? [];
+  const histograms = histogramsOf(reply.histograms, 'dense/kernel') ?? [];
   expect(visibleBins(histograms, 3)).toEqual([0, 3]);
   expect(visibleBins([], 3)).toEqual([0, 3]);
   const tail = { step: 1, negative: [], zero: 0, nan: 0, inf: 0 };

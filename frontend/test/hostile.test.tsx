@@ -2,6 +2,8 @@
 import { render } from 'preact';
 import { beforeEach, expect, test } from 'vitest';
 import type { Finding, Run } from '../src/contract';
+import { groupFindings } from '../src/data/groups';
+import type { Group } from '../src/data/groups';
 import { FindingCard } from '../src/views/finding_card';
 import { Problems } from '../src/views/problems';
 import { RunPicker } from '../src/views/run_picker';
@@ -35,12 +37,16 @@ function isTextOnly(): boolean {
 test('a finding shows hostile names, causes and snippets as they are', () => {
   render(
     <FindingCard
-      finding={finding}
+      group={groupFindings([finding], finding.layers, 1)[0] as Group}
+      pinned={false}
+      muted={false}
       order={finding.layers}
       recorded={new Set(finding.layers)}
       selected={null}
       onOpen={() => {}}
       onPoint={() => {}}
+      onShow={() => {}}
+      onToggle={() => {}}
     />,
     root,
   );
@@ -50,7 +56,7 @@ test('a finding shows hostile names, causes and snippets as they are', () => {
 
 test('the verdict shows a hostile cause and kind as text', () => {
   const run = { findings: [finding], layers: [], verdict: 'unhealthy' } as unknown as Run;
-  render(<VerdictBar run={run} filter={null} onFilter={() => {}} />, root);
+  render(<VerdictBar run={run} filter={null} muted={1} onFilter={() => {}} />, root);
   expect(isTextOnly()).toBe(true);
 });
 

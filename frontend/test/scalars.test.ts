@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { positiveOnly } from '../src/charts/line_chart';
+import { positiveOnly } from '../src/charts/line_paint';
 import type { ScalarSeries } from '../src/contract';
 import { groupScalars } from '../src/data/scalars';
 
@@ -10,10 +10,15 @@ function series(name: string, kind: ScalarSeries['kind'], values: (number | null
 
 test('series of one name share a chart and the loss comes first', () => {
   const groups = groupScalars([
-    series('learning_rate', 'learning_rate', [1]),
-    series('accuracy', 'metric', [0.5]),
-    series('loss', 'loss', [1, 2]),
-    series('loss', 'loss', [3]),
+    {
+      name: 'run1',
+      series: [
+        series('learning_rate', 'learning_rate', [1]),
+        series('accuracy', 'metric', [0.5]),
+        series('loss', 'loss', [1, 2]),
+        series('loss', 'loss', [3]),
+      ],
+    },
   ]);
   expect(groups.map(({ name, lines }) => [name, lines.length])).toEqual([
     ['loss', 2],
@@ -22,7 +27,8 @@ test('series of one name share a chart and the loss comes first', () => {
   ]);
 });
 
-const log = (values: (number | null)[]) => groupScalars([series('loss', 'loss', values)])[0]?.log;
+const log = (values: (number | null)[]) =>
+  groupScalars([{ name: 'run1', series: [series('loss', 'loss', values)] }])[0]?.log;
 
 test('a curve over more than three decades gets a log axis, if it has no zero', () => {
   expect(log([1e-4, null, 1])).toBe(true);
@@ -33,4 +39,18 @@ test('a curve over more than three decades gets a log axis, if it has no zero', 
 
 test('a log axis gets no zero, negative or missing value', () => {
   expect(positiveOnly([1, 0, -2, null, 1e-30])).toEqual([1, null, null, null, 1e-30]);
+});
+
+test('of several runs each has a colour, and its second series is dashed', () => {
+  const both = [series('loss', 'loss', [1]), series('loss', 'loss', [2])];
+  const [loss] = groupScalars([
+    { name: 'a', series: both },
+    { name: 'b', series: both },
+  ]);
+  expect(loss?.lines.map(({ label, colour, dash }) => [label, colour, Boolean(dash)])).toEqual([
+    ['a: loss', 0, false],
+    ['a: loss', 0, true],
+    ['b: loss', 1, false],
+    ['b: loss', 1, true],
+  ]);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { columnEdges, decadeTicks, domainOf, nearestIndex, stepTicks } from '../src/data/steps';
+import { decadeTicks, domainOf, nearestIndex, stepTicks } from '../src/data/steps';
 
 describe('the step axis', () => {
   test('the domain spans all series', () => {
@@ -26,10 +26,6 @@ describe('the step axis', () => {
       const distances = steps.map((step) => Math.abs(step - target));
       expect(distances[nearestIndex(steps, target)]).toBe(Math.min(...distances));
     }
-  });
-
-  test('columns reach half-way to their neighbours', () => {
-    expect(columnEdges([1, 3, 11], { min: 1, max: 11 })).toEqual([1, 2, 7, 11]);
   });
 
   test('ticks are whole, round and within the limit', () => {

@@ -1,10 +1,12 @@
 /** Where rows and steps of the heatmap lie: pure geometry in CSS pixels. */
 
+import type { StepAxis } from '../data/axis';
 import { nearestIndex } from '../data/steps';
-import type { StepDomain } from '../data/steps';
 
 /** Room for the step labels below the cells. */
 export const AXIS_HEIGHT = 22;
+/** A column of brackets, one each level of modules. */
+export const BRACKET_WIDTH = 11;
 /** Room for ticks and glyphs of the sick rows; the line charts keep the same right edge. */
 export const RIGHT_GUTTER = 34;
 const LARGEST_ROW = 24;
@@ -18,7 +20,7 @@ export interface HeatmapLayout {
   cellsHeight: number;
   rows: number;
   rowHeight: number;
-  domain: StepDomain;
+  axis: StepAxis;
 }
 
 export function layoutHeatmap(
@@ -26,7 +28,7 @@ export function layoutHeatmap(
   width: number,
   maxHeight: number,
   left: number,
-  domain: StepDomain,
+  axis: StepAxis,
 ): HeatmapLayout {
   const cellsHeight = Math.max(
     MIN_CELLS_HEIGHT,
@@ -40,18 +42,17 @@ export function layoutHeatmap(
     cellsHeight,
     rows,
     rowHeight: cellsHeight / Math.max(1, rows),
-    domain,
+    axis,
   };
 }
 
 export function xOfStep(layout: HeatmapLayout, step: number): number {
-  const { min, max } = layout.domain;
-  return layout.left + ((step - min) / (max - min)) * layout.cellsWidth;
+  return layout.left + layout.axis.at(step) * layout.cellsWidth;
 }
 
 export function columnAt(layout: HeatmapLayout, steps: readonly number[], x: number): number {
-  const { min, max } = layout.domain;
-  return nearestIndex(steps, min + ((x - layout.left) / layout.cellsWidth) * (max - min));
+  const at = Math.max(0, Math.min(1, (x - layout.left) / layout.cellsWidth));
+  return nearestIndex(steps, layout.axis.stepAt(at));
 }
 
 /** Row under `y`, or -1 outside the cells. */

@@ -2,19 +2,21 @@
 
 import type { SickRow } from '../contract';
 import type { Heatmap } from '../data/codes';
-import { formatInteger } from '../data/format';
 import { kindOf } from '../data/kinds';
 import { fitTail } from '../data/layers';
-import { stepTicks } from '../data/steps';
+import type { Bracket } from '../data/rows';
 import { BOLD_FONT, FONT, measureText } from './canvas';
 import { drawGlyph } from './glyphs';
 import { rasterize } from './heatmap_cells';
-import { rowBand, xOfStep } from './heatmap_layout';
+import { BRACKET_WIDTH, rowBand, xOfStep } from './heatmap_layout';
 import type { HeatmapLayout } from './heatmap_layout';
 import { colourTable } from './palette';
 import type { Palette } from './palette';
+import { PIXELS_PER_STEP_LABEL, paintCrosshair, paintStepLabels } from './plot';
 
 const LABEL_DISTANCE = 12;
+/** A lower one would be a blot. */
+const LEAST_BRACKET = 4;
 const TICK_WIDTH = 4;
 /** A row of one pixel would hide its own sickness: its tick never shrinks below this. */
 const LEAST_TICK = 3;
@@ -22,20 +24,20 @@ const LEAST_TICK = 3;
 const SEPARATED_ROW = 9;
 const GLYPH = 9;
 const GLYPH_COLUMNS = 2;
-const PIXELS_PER_STEP_LABEL = 75;
 
 function paintCells(
   context: CanvasRenderingContext2D,
   layout: HeatmapLayout,
   data: Heatmap,
   palette: Palette,
+  dead: number | undefined,
 ): void {
   const ratio = window.devicePixelRatio || 1;
   const width = Math.max(1, Math.round(layout.cellsWidth * ratio));
   const height = Math.max(1, Math.round(layout.cellsHeight * ratio));
-  const colours = colourTable(palette);
+  const colours = colourTable(palette, dead);
   const words = Uint32Array.from(
-    rasterize(data, layout.domain, width, height),
+    rasterize(data, layout.axis, width, height),
     (code) => colours[code] as number,
   );
   const image = new ImageData(new Uint8ClampedArray(words.buffer), width, height);
@@ -53,23 +55,52 @@ function paintStepAxis(
   layout: HeatmapLayout,
   palette: Palette,
 ): void {
-  context.font = FONT;
-  context.textAlign = 'center';
-  context.textBaseline = 'top';
-  for (const step of stepTicks(layout.domain, layout.cellsWidth / PIXELS_PER_STEP_LABEL)) {
-    const x = Math.round(xOfStep(layout, step));
-    context.fillStyle = palette.grid;
-    context.fillRect(x, layout.cellsHeight, 1, 5);
-    context.fillStyle = palette.muted;
-    context.fillText(formatInteger(step), x, layout.cellsHeight + 8);
+  const { axis, left, cellsWidth, cellsHeight } = layout;
+  context.fillStyle = palette.grid;
+  for (const { at } of axis.ticks(cellsWidth / PIXELS_PER_STEP_LABEL)) {
+    context.fillRect(Math.round(left + at * cellsWidth), cellsHeight, 1, 5);
   }
+  paintStepLabels(context, axis, left, cellsWidth, cellsHeight + 8, palette);
+}
+
+/** Modules at the left: a line beside their rows, or a filled mark where they are folded. */
+function paintBrackets(
+  context: CanvasRenderingContext2D,
+  layout: HeatmapLayout,
+  brackets: readonly Bracket[],
+  palette: Palette,
+): void {
+  context.fillStyle = palette.muted;
+  for (const { level, from, to, folded } of brackets) {
+    const x = 2 + level * BRACKET_WIDTH;
+    const y = Math.round(from * layout.rowHeight);
+    const height = Math.round((to - from) * layout.rowHeight) - 2;
+    if (height < LEAST_BRACKET) continue;
+    if (folded) {
+      const middle = y + height / 2;
+      context.beginPath();
+      context.moveTo(x, middle - 4);
+      context.lineTo(x + 6, middle);
+      context.lineTo(x, middle + 4);
+      context.fill();
+    } else {
+      context.fillRect(x, y + 1, 1.5, height);
+      context.fillRect(x, y + 1, 6, 1.5);
+      context.fillRect(x, y + height - 0.5, 6, 1.5);
+    }
+  }
+}
+
+/** Middle of a row's label, which stays within the cells' height. */
+function labelY(layout: HeatmapLayout, row: number): number {
+  return Math.max(6, Math.min(layout.cellsHeight - 6, (row + 0.5) * layout.rowHeight));
 }
 
 /** Rows to label: the sick ones first, then as many others as there is room for. */
 export function labelledRows(layout: HeatmapLayout, sick: readonly SickRow[]): number[] {
   const taken: number[] = [];
   const free = (row: number): boolean =>
-    taken.every((other) => Math.abs(other - row) * layout.rowHeight >= LABEL_DISTANCE);
+    taken.every((other) => Math.abs(labelY(layout, other) - labelY(layout, row)) >= LABEL_DISTANCE);
   const sickRows = [...new Set(sick.map(([row]) => row))].toSorted((a, b) => a - b);
   const every = Math.max(1, Math.ceil(LABEL_DISTANCE / layout.rowHeight));
   const others = Array.from({ length: Math.ceil(layout.rows / every) }, (_, i) => i * every);
@@ -82,6 +113,7 @@ function paintLabels(
   layout: HeatmapLayout,
   data: Heatmap,
   palette: Palette,
+  room: number,
 ): void {
   const active = new Set(data.sick.filter((entry) => entry[4]).map(([row]) => row));
   context.textAlign = 'right';
@@ -89,8 +121,8 @@ function paintLabels(
   for (const row of labelledRows(layout, data.sick)) {
     context.font = active.has(row) ? BOLD_FONT : FONT;
     context.fillStyle = active.has(row) ? palette.ink : palette.muted;
-    const y = Math.max(6, Math.min(layout.cellsHeight - 6, (row + 0.5) * layout.rowHeight));
-    const text = fitTail(data.layers[row] ?? '', layout.left - 12, measureText);
+    const y = labelY(layout, row);
+    const text = fitTail(data.layers[row] ?? '', layout.left - 10 - room, measureText);
     context.fillText(text, layout.left - 8, y);
   }
 }
@@ -103,6 +135,7 @@ function paintOnsets(
   palette: Palette,
 ): void {
   for (const [row, kind, since] of sick) {
+    if (since > layout.axis.max || since < layout.axis.min) continue;
     const x = Math.max(layout.left + 2, xOfStep(layout, since));
     const [top, height] = rowBand(layout, row, LEAST_TICK);
     context.fillStyle = palette.card;
@@ -143,16 +176,31 @@ function paintGutter(
   }
 }
 
+export interface HeatmapExtras {
+  brackets: readonly Bracket[];
+  /** Half-width of the neutral band of colours, decades. */
+  dead?: number | undefined;
+}
+
+/** Width that the brackets take at the left. */
+export function bracketRoom(brackets: readonly Bracket[]): number {
+  return brackets.length === 0
+    ? 0
+    : (1 + Math.max(...brackets.map(({ level }) => level))) * BRACKET_WIDTH;
+}
+
 export function paintHeatmap(
   context: CanvasRenderingContext2D,
   layout: HeatmapLayout,
   data: Heatmap,
   palette: Palette,
+  { brackets, dead }: HeatmapExtras,
 ): void {
   context.clearRect(0, 0, layout.width, layout.height);
-  paintCells(context, layout, data, palette);
+  paintCells(context, layout, data, palette, dead);
   paintOnsets(context, layout, data.sick, palette);
-  paintLabels(context, layout, data, palette);
+  paintBrackets(context, layout, brackets, palette);
+  paintLabels(context, layout, data, palette, bracketRoom(brackets));
   paintStepAxis(context, layout, palette);
   paintGutter(context, layout, data.sick, palette);
 }
@@ -230,15 +278,8 @@ export function paintMarks(
       text: palette.card,
     });
   }
-  if (marks.step !== null) {
-    const x = Math.round(xOfStep(layout, marks.step));
-    context.strokeStyle = palette.ink;
-    context.lineWidth = 1;
-    context.setLineDash([4, 3]);
-    context.beginPath();
-    context.moveTo(x + 0.5, 0);
-    context.lineTo(x + 0.5, layout.cellsHeight);
-    context.stroke();
-    context.setLineDash([]);
+  const { min, max } = layout.axis;
+  if (marks.step !== null && marks.step >= min && marks.step <= max) {
+    paintCrosshair(context, xOfStep(layout, marks.step), 0, layout.cellsHeight, palette);
   }
 }

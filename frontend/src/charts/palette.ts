@@ -1,6 +1,6 @@
 /** Colours of the painters. The diverging scale was checked for protan, deutan and tritan sight. */
 
-import { DEAD_BAND_DECADES, NONFINITE, NOT_RECORDED, ZERO, levelOf } from '../data/codes';
+import { DEAD_BAND_DECADES, NONFINITE, NOT_RECORDED, OUTSIDE, ZERO, levelOf } from '../data/codes';
 import type { Kind } from '../data/kinds';
 import type { Theme } from '../host/theme';
 
@@ -18,6 +18,7 @@ export interface Palette {
   grid: string;
   card: string;
   focus: string;
+  good: string;
   kinds: Record<Kind['colour'], string>;
   lines: readonly string[];
   ridge: { early: string; late: string; outline: string };
@@ -33,6 +34,7 @@ const LIGHT: Palette = {
   grid: '#e8e8e6',
   card: '#ffffff',
   focus: '#1a5fb4',
+  good: '#1b6e3c',
   kinds: {
     vanishing: '#0b5394',
     exploding: '#9a4300',
@@ -54,6 +56,7 @@ const DARK: Palette = {
   grid: '#4a4a4c',
   card: '#3a3a3c',
   focus: '#8ab4f8',
+  good: '#7fd6a0',
   kinds: {
     vanishing: '#92cdff',
     exploding: '#ffc46e',
@@ -84,9 +87,9 @@ export function mix(from: string, to: string, share: number): Rgb {
 }
 
 /** Colour of a level: neutral within the dead band, then two linear pieces to the end. */
-export function colourOfLevel(level: number, palette: Palette): Rgb {
+export function colourOfLevel(level: number, palette: Palette, dead = DEAD_BAND_DECADES): Rgb {
   const [low, lowMiddle, neutral, highMiddle, high] = palette.scale;
-  const reach = (Math.abs(level) - DEAD_BAND_DECADES) / (COLOUR_DECADES - DEAD_BAND_DECADES);
+  const reach = (Math.abs(level) - dead) / (COLOUR_DECADES - dead);
   const t = Math.max(0, Math.min(1, reach)) * 2;
   const middle = level < 0 ? lowMiddle : highMiddle;
   const end = level < 0 ? low : high;
@@ -94,13 +97,18 @@ export function colourOfLevel(level: number, palette: Palette): Rgb {
 }
 
 /** RGBA bytes of all 256 codes, as little-endian words to store in one go. */
-export function colourTable(palette: Palette): Uint32Array {
+export function colourTable(palette: Palette, dead = DEAD_BAND_DECADES): Uint32Array {
   return Uint32Array.from({ length: 256 }, (_, code) => {
     let rgb: Rgb;
-    if (code === NOT_RECORDED) rgb = rgbOf(palette.notRecorded);
+    if (code === OUTSIDE) rgb = rgbOf(palette.card);
+    else if (code === NOT_RECORDED) rgb = rgbOf(palette.notRecorded);
     else if (code === NONFINITE) rgb = rgbOf(palette.nonfinite);
     else if (code === ZERO) rgb = rgbOf(palette.zero);
-    else rgb = colourOfLevel(levelOf(code) ?? 0, palette);
-    return (255 << 24) | (rgb[2] << 16) | (rgb[1] << 8) | rgb[0];
+    else rgb = colourOfLevel(levelOf(code) ?? 0, palette, dead);
+    return wordOf(rgb);
   });
+}
+
+export function wordOf([red, green, blue]: Rgb): number {
+  return (255 << 24) | (blue << 16) | (green << 8) | red;
 }

@@ -6,7 +6,10 @@ import { formatDecades, formatFactor } from './format';
 export const NOT_RECORDED = 0;
 export const NONFINITE = 1;
 export const ZERO = 2;
-const HEALTHY = 131;
+/** No cell at all: the picture's axis goes beyond the run. Never sent. */
+export const OUTSIDE = 3;
+const LOWEST = 7;
+export const HEALTHY = 131;
 const LEVELS_PER_DECADE = 31;
 /** Levels are clipped here by the server; the true value may lie beyond. */
 export const CLIP_DECADES = 4;
@@ -15,22 +18,35 @@ export const DEAD_BAND_DECADES = 0.7;
 
 export interface Heatmap {
   steps: number[];
+  /** Wall times of the steps, seconds. */
+  times: number[];
   layers: string[];
   /** Row-major, `layers.length * steps.length`. */
   codes: Uint8Array;
   sick: SickRow[];
+  epoch?: string | undefined;
+}
+
+export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
 export function decodeHeatmap(reply: HeatmapReply): Heatmap {
-  const codes = Uint8Array.from(atob(reply.codes), (character) => character.charCodeAt(0));
-  const expected = reply.layers.length * reply.steps.length;
+  const { steps, wall_times: times, layers, sick, epoch } = reply;
+  const codes = bytesOf(reply.codes);
+  const expected = layers.length * steps.length;
   if (codes.length !== expected) {
     throw new Error(
-      `The heatmap has ${codes.length} cells, but ${reply.layers.length} layers x ` +
-        `${reply.steps.length} steps need ${expected}.`,
+      `The heatmap has ${codes.length} cells, but ${layers.length} layers x ` +
+        `${steps.length} steps need ${expected}.`,
     );
   }
-  return { steps: reply.steps, layers: reply.layers, codes, sick: reply.sick };
+  return { steps, times, layers, codes, sick, epoch };
+}
+
+/** The code of a level in decades. */
+export function codeOf(level: number): number {
+  return Math.max(LOWEST, Math.min(255, Math.round(HEALTHY + LEVELS_PER_DECADE * level)));
 }
 
 /** Decades from healthy, or null where a cell has no level (not recorded, NaN, zero). */
@@ -41,7 +57,8 @@ export function levelOf(code: number): number | null {
 }
 
 /** How much a cell must be seen: when several share a pixel, the most extreme is drawn. */
-function extremity(code: number): number {
+export function extremity(code: number): number {
+  if (code === OUTSIDE) return -2;
   if (code === NOT_RECORDED) return -1;
   if (code === NONFINITE) return 1001;
   if (code === ZERO) return 1000;
@@ -68,4 +85,15 @@ export function describeCode(code: number): string {
   return level < 0
     ? `${factor}${clipped ? ' or less' : ''} of the most sensitive layer (${formatDecades(level)})`
     : `${factor}${clipped ? ' or more' : ''} its own early norm (${formatDecades(level)})`;
+}
+
+/** What a cell of the ratio map says: the norm in run A against that in run B. */
+export function describeRatio(code: number): string {
+  const level = levelOf(code);
+  if (code === NOT_RECORDED) return 'not recorded in both runs';
+  if (code === NONFINITE) return 'NaN or Inf in one of the runs';
+  if (level === null) return 'exactly zero in one of the runs';
+  const clipped = Math.abs(level) >= CLIP_DECADES;
+  const factor = level === 0 ? '1×' : formatFactor(level);
+  return `A is ${factor}${clipped ? ' or more of' : ' of'} B (${formatDecades(level)})`;
 }

@@ -1,6 +1,6 @@
 /** Histograms of log10 |g| over steps, ready to draw. */
 
-import type { LayerReply } from '../contract';
+import type { LayerReply, VariableHistograms } from '../contract';
 
 /** Of the highest bin; less is below a pixel, and long tails would squeeze all the rest. */
 const VISIBLE_SHARE = 0.01;
@@ -14,11 +14,19 @@ export interface StepHistogram {
   inf: number;
 }
 
+type Source = Pick<VariableHistograms, 'negative' | 'positive' | 'zero' | 'nan' | 'inf'>;
+
 /** The histograms of one variable; null where the run recorded none for it. */
-export function histogramsOf(reply: LayerReply, variable: string): StepHistogram[] | null {
-  const { steps, variables } = reply.histograms;
-  const found = variables.find(({ path }) => path === variable);
-  if (!found || steps.length === 0) return null;
+export function histogramsOf(
+  source: LayerReply['histograms'] | null | undefined,
+  variable: string,
+): StepHistogram[] | null {
+  const found = source?.variables.find(({ path }) => path === variable);
+  return found && source ? rowsOf(source.steps, found) : null;
+}
+
+export function rowsOf(steps: readonly number[], found: Source): StepHistogram[] | null {
+  if (steps.length === 0) return null;
   return steps.map((step, i) => ({
     step,
     negative: found.negative[i] ?? [],
@@ -53,4 +61,31 @@ export function visibleBins(histograms: readonly StepHistogram[], bins: number):
     });
   }
   return last < 0 ? [0, bins] : [Math.max(0, first - 1), Math.min(bins, last + 2)];
+}
+
+/** Shares below the lines of the percentile bands: one, two and three deviations of a normal. */
+export const PERCENTILES = [0.0013, 0.0228, 0.1587, 0.5, 0.8413, 0.9772, 0.9987];
+
+/** log10 |g| below which each of `shares` of the nonzero finite elements lies; null without any. */
+export function percentiles(
+  histogram: StepHistogram,
+  edges: readonly number[],
+  shares: readonly number[] = PERCENTILES,
+): number[] | null {
+  const rows = magnitudes(histogram);
+  const total = rows.reduce((sum, share) => sum + share, 0);
+  if (!(total > 0)) return null;
+  return shares.map((share) => {
+    let below = 0;
+    for (let bin = 0; bin < rows.length; bin++) {
+      const here = (rows[bin] as number) / total;
+      const [low, high] = [edges[bin] as number, edges[bin + 1] as number];
+      // Elements of a bin count as evenly spread over it.
+      if (here > 0 && below + here >= share) {
+        return low + (Math.max(0, share - below) / here) * (high - low);
+      }
+      below += here;
+    }
+    return edges.at(-1) as number;
+  });
 }

@@ -5,7 +5,7 @@ import type { ScalarSeries, Series } from '../contract';
 export interface ScalarGroup {
   name: string;
   kind: ScalarSeries['kind'];
-  lines: { label: string; steps: number[]; values: Series }[];
+  lines: { label: string; steps: number[]; values: Series; colour: number; dash?: number[] }[];
   log: boolean;
 }
 
@@ -24,14 +24,28 @@ function needsLog(lines: ScalarGroup['lines']): boolean {
   return min > 0 && max / min > LOG_RANGE;
 }
 
-/** Series of one name share a chart; losses first, then metrics, then learning rates. */
-export function groupScalars(series: readonly ScalarSeries[]): ScalarGroup[] {
+/**
+ * Series of one name share a chart; losses first, then metrics, then learning rates. Of several
+ * runs each line is labelled with its run.
+ */
+export function groupScalars(
+  runs: readonly { name: string; series: readonly ScalarSeries[] }[],
+): ScalarGroup[] {
   const groups = new Map<string, ScalarGroup>();
-  for (const { name, label, kind, steps, values } of series) {
-    const group = groups.get(name) ?? { name, kind, lines: [], log: false };
-    group.lines.push({ label, steps, values });
-    groups.set(name, group);
-  }
+  runs.forEach(({ name: run, series }, index) => {
+    for (const { name, label, kind, steps, values } of series) {
+      const group = groups.get(name) ?? { name, kind, lines: [], log: false };
+      if (runs.length === 1) {
+        group.lines.push({ label, steps, values, colour: group.lines.length });
+      } else {
+        // A colour is a run; its second series, such as the validation's, is dashed.
+        const second = group.lines.some((line) => line.colour === index);
+        const dash = second ? { dash: [5, 3] } : {};
+        group.lines.push({ label: `${run}: ${label}`, steps, values, colour: index, ...dash });
+      }
+      groups.set(name, group);
+    }
+  });
   const out = [...groups.values()].map((group) => ({ ...group, log: needsLog(group.lines) }));
   return out.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
 }

@@ -37,28 +37,24 @@ export function nearestIndex(steps: readonly number[], target: number): number {
   return before !== undefined && target - before <= here - target ? low - 1 : low;
 }
 
-/** `steps.length + 1` edges: each column reaches half-way to its neighbours. */
-export function columnEdges(steps: readonly number[], domain: StepDomain): number[] {
-  const edges = [domain.min];
-  for (let i = 1; i < steps.length; i++) {
-    edges.push(((steps[i - 1] as number) + (steps[i] as number)) / 2);
-  }
-  edges.push(domain.max);
-  return edges;
-}
-
-/** Whole steps at round distances (1, 2 or 5 times a power of ten), at most `limit`. */
-export function stepTicks(domain: StepDomain, limit: number): number[] {
-  const span = domain.max - domain.min;
+/** Round distances (1, 2 or 5 times a power of ten, at least `least`), at most `limit` ticks. */
+export function roundTicks(min: number, max: number, limit: number, least = 0): number[] {
+  const span = max - min;
   const rough = span / Math.max(1, limit);
   const power = 10 ** Math.floor(Math.log10(rough));
   const factor = [1, 2, 5, 10].find((f) => span / (f * power) <= limit) ?? 10;
-  const distance = Math.max(1, factor * power);
+  const distance = Math.max(least, factor * power);
   const ticks: number[] = [];
-  for (let k = Math.ceil(domain.min / distance); k * distance <= domain.max; k++) {
-    ticks.push(k * distance);
+  if (!(distance > 0)) return ticks;
+  for (let k = Math.ceil(min / distance); k * distance <= max; k++) {
+    // Below one a product carries the error of its binary fraction: 3 * 0.1.
+    ticks.push(Number((k * distance).toPrecision(12)));
   }
   return ticks;
+}
+
+export function stepTicks({ min, max }: StepDomain, limit: number): number[] {
+  return roundTicks(min, max, limit, 1);
 }
 
 /** Powers of ten within [min, max], thinned to at most `limit`. */

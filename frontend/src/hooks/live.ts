@@ -1,7 +1,7 @@
 /** Live growth: one small request at times, and everything else only when that has changed. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { getRuns } from '../api';
+import { getRuns, isFile } from '../api';
 import type { RunSummary } from '../contract';
 import { isVisible, startPolling } from '../host/polling';
 import type { Poll } from '../host/polling';
@@ -15,11 +15,14 @@ export interface LiveRuns {
   reloads: number;
   /** When the list last came, milliseconds. */
   updated: number | null;
+  paused: boolean;
+  setPaused: (paused: boolean) => void;
 }
 
 export function useLiveRuns(): LiveRuns {
   const [asked, setAsked] = useState(0);
   const [reloads, setReloads] = useState(0);
+  const [paused, setPaused] = useState(isFile);
   const poll = useRef<Poll | null>(null);
   const updated = useRef<number | null>(null);
   const last = useRef('');
@@ -33,6 +36,7 @@ export function useLiveRuns(): LiveRuns {
   });
 
   useEffect(() => {
+    if (paused) return undefined;
     const ask = (): void => setAsked((n) => n + 1);
     poll.current = startPolling(ask);
     const stopListening = listenToReload(() => {
@@ -45,6 +49,6 @@ export function useLiveRuns(): LiveRuns {
       poll.current?.stop();
       stopListening();
     };
-  }, []);
-  return { runs, reloads, updated: updated.current };
+  }, [paused]);
+  return { runs, reloads, updated: updated.current, paused, setPaused };
 }

@@ -18,13 +18,13 @@ interface State<T> {
 }
 
 /**
- * Loads `key`; a new `key` starts empty, a new `version` keeps the old data until the reply.
+ * Loads `key` (`load` is told what is held of it); a new `key` starts empty, a new `version` keeps the old data until the reply.
  * A null key loads nothing. Replies to anything but the latest request are discarded.
  */
 export function useResource<T>(
   key: string | null,
   version: string | number,
-  load: (signal: AbortSignal) => Promise<T>,
+  load: (signal: AbortSignal, held: T | null) => Promise<T>,
 ): Resource<T> {
   const [state, setState] = useState<State<T>>({
     key: null,
@@ -35,6 +35,8 @@ export function useResource<T>(
   const [attempt, setAttempt] = useState(0);
   const latestLoad = useRef(load);
   latestLoad.current = load;
+  const held = useRef<State<T> | null>(null);
+  held.current = state;
 
   useEffect(() => {
     if (key === null) return undefined;
@@ -49,7 +51,8 @@ export function useResource<T>(
       }));
     };
     update({ loading: true });
-    latestLoad.current(controller.signal).then(
+    const { current } = held;
+    latestLoad.current(controller.signal, current?.key === key ? current.data : null).then(
       (data) => update({ data, error: null }),
       (error: unknown) =>
         update({ error: error instanceof Error ? error : new Error(String(error)) }),

@@ -1,28 +1,26 @@
-/** The dock of an open layer: its head, the choice of its variable, and its pictures. */
+/** The dock of an open layer: its head, what to show of it, and its pictures. */
 
-import { useState } from 'preact/hooks';
-import type { Crosshair } from '../data/crosshair';
-import type { Finding, Layer, LayerReply } from '../contract';
-import type { StepDomain } from '../data/steps';
-import type { Theme } from '../host/theme';
+import type { Layer, LayerReply } from '../contract';
+import type { View } from '../host/location';
 import type { Resource } from '../hooks/resource';
+import { Choice } from './choice';
 import { DetailHead } from './detail_head';
 import { DETAIL_HEIGHT, LayerDetail } from './layer_detail';
+import type { DetailContext } from './layer_detail';
 import { Panel } from './panel';
-import { VariablePicker } from './variable_picker';
 
-interface Props {
+interface Props extends DetailContext {
   path: string;
   layer: Layer | undefined;
   order: readonly string[];
   resource: Resource<LayerReply>;
-  findings: readonly Finding[];
-  domain: StepDomain;
-  left: number;
-  theme: Theme;
-  crosshair: Crosshair;
-  onSelect: (layer: string | null) => void;
 }
+
+const PICTURES: readonly (readonly [View['picture'], string])[] = [
+  ['histogram', 'histograms'],
+  ['map', 'gradient map'],
+  ['profile', 'depth profile'],
+];
 
 /** The variable that says most: the kernel, else the first. */
 export function mainVariable(reply: LayerReply): string | null {
@@ -31,12 +29,10 @@ export function mainVariable(reply: LayerReply): string | null {
 }
 
 export function DetailPanel(props: Props) {
-  const { path, layer, order, resource, onSelect, findings, domain, left, theme, crosshair } =
-    props;
-  const [chosen, setChosen] = useState<string | null>(null);
+  const { path, layer, order, resource, view, set, onOpen } = props;
   const reply = resource.data;
-  const known = reply?.variables.some((variable) => variable.path === chosen);
-  const variable = known ? chosen : reply && mainVariable(reply);
+  const known = reply?.variables.some((variable) => variable.path === view.variable);
+  const variable = known ? view.variable : reply && mainVariable(reply);
   return (
     <div class="detail" data-testid="layer-detail" data-layer={path}>
       <Panel
@@ -46,12 +42,24 @@ export function DetailPanel(props: Props) {
         resource={resource}
         skeletonHeight={DETAIL_HEIGHT}
         aside={
-          <DetailHead path={path} layer={layer} order={order} onSelect={onSelect}>
-            {reply && variable && (
-              <VariablePicker
-                variables={reply.variables}
-                selected={variable}
-                onSelect={setChosen}
+          <DetailHead path={path} layer={layer} order={order} onSelect={onOpen}>
+            <Choice
+              label="Picture"
+              testid="picture"
+              value={view.picture}
+              options={PICTURES}
+              onChange={(picture) => set({ picture })}
+            />
+            {reply && variable !== null && (
+              <Choice
+                label="Variable"
+                testid="variable-picker"
+                value={variable}
+                options={reply.variables.map(({ path: name, shape }) => [
+                  name,
+                  `${name.split('/').at(-1) ?? name} (${shape.length > 0 ? shape.join(' × ') : 'scalar'})`,
+                ])}
+                onChange={(next) => set({ variable: next })}
               />
             )}
           </DetailHead>
@@ -59,13 +67,9 @@ export function DetailPanel(props: Props) {
       >
         {(data) => (
           <LayerDetail
+            {...props}
             reply={data}
             variable={data.variables.find((one) => one.path === variable)}
-            findings={findings}
-            domain={domain}
-            left={left}
-            theme={theme}
-            crosshair={crosshair}
           />
         )}
       </Panel>

@@ -1,30 +1,43 @@
 import type { Finding, Remedy } from '../contract';
 import { evidenceLines } from '../data/evidence';
-import { formatInteger } from '../data/format';
+import type { EvidenceLine } from '../data/evidence';
+import { formatInteger, plural } from '../data/format';
+import type { Group } from '../data/groups';
 import { kindOf } from '../data/kinds';
 import { summarizeLayers } from '../data/layers';
 import { KindBadge } from './kind_badge';
 import { Snippet } from './snippet';
 
-interface Props {
-  finding: Finding;
+export interface CardActions {
   /** All layers in forward order. */
   order: readonly string[];
   recorded: ReadonlySet<string>;
   selected: string | null;
   onOpen: (layer: string) => void;
+  onShow: (group: Group) => void;
   onPoint: (layers: readonly string[]) => void;
+  /** Pins or mutes a group, or takes that back. */
+  onToggle: (what: 'pin' | 'mute', group: Group) => void;
 }
 
-function when({ active, since_step: since, last_step: last }: Finding): string {
+interface Props extends CardActions {
+  group: Group;
+  pinned: boolean;
+  muted: boolean;
+}
+
+function when({ active, since, last, findings }: Group): string {
+  const latest = Math.max(...findings.map((finding) => finding.since_step));
+  const start =
+    latest > since ? `${formatInteger(since)} to ${formatInteger(latest)}` : formatInteger(since);
   return active
-    ? `since step ${formatInteger(since)}, last seen at step ${formatInteger(last)}`
+    ? `since step ${start}, last seen at step ${formatInteger(last)}`
     : `steps ${formatInteger(since)} to ${formatInteger(last)}, healed since`;
 }
 
-function LayerList({ finding, order, recorded, selected, onOpen }: Props) {
-  const { layers } = finding;
-  const button = (layer: string, text: string) =>
+function LayerList({ group, order, recorded, selected, onOpen }: Props) {
+  const { layers } = group;
+  const button = (layer: string) =>
     recorded.has(layer) ? (
       <button
         type="button"
@@ -32,27 +45,27 @@ function LayerList({ finding, order, recorded, selected, onOpen }: Props) {
         aria-current={layer === selected}
         onClick={() => onOpen(layer)}
       >
-        {text}
+        {layer}
       </button>
     ) : (
-      text
+      layer
     );
   if (layers.length === 1) {
-    return <div class="finding-layers">{button(layers[0] as string, layers[0] as string)}</div>;
+    return <div class="finding-layers">{button(layers[0] as string)}</div>;
   }
   return (
     <details class="finding-layers">
       <summary>{summarizeLayers(layers, order)}</summary>
       <ul>
         {layers.map((layer) => (
-          <li key={layer}>{button(layer, layer)}</li>
+          <li key={layer}>{button(layer)}</li>
         ))}
       </ul>
     </details>
   );
 }
 
-function RemedyItem({ remedy, open }: { remedy: Remedy; open: boolean }) {
+export function RemedyItem({ remedy, open }: { remedy: Remedy; open: boolean }) {
   return (
     <details class="remedy" open={open}>
       <summary>{remedy.title}</summary>
@@ -62,52 +75,77 @@ function RemedyItem({ remedy, open }: { remedy: Remedy; open: boolean }) {
   );
 }
 
-/** One finding: what, where, since when, how we know, and what to change. */
+export function Evidence({ lines }: { lines: readonly EvidenceLine[] }) {
+  if (lines.length === 0) return null;
+  return (
+    <dl class="evidence">
+      {lines.map(({ label, value }) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** One group of findings: what, where, since when, how we know, and what to change. */
 export function FindingCard(props: Props) {
-  const { finding, onOpen, onPoint, recorded } = props;
-  const { colour } = kindOf(finding.kind);
-  const evidence = evidenceLines(finding.evidence);
-  const first = finding.layers.find((layer) => recorded.has(layer));
+  const { group, pinned, muted, onShow, onPoint, onToggle } = props;
+  const { kind, active, findings } = group;
+  const { colour } = kindOf(kind);
+  const worst = findings[0] as Finding;
   return (
     <article
-      class={`finding kind-${colour} ${finding.active ? 'active' : 'healed'}`}
+      class={`finding kind-${colour} ${active ? 'active' : 'healed'} ${pinned ? 'pinned' : ''}`}
       data-testid="finding-card"
-      data-kind={finding.kind}
-      data-active={finding.active}
-      onMouseEnter={() => onPoint(finding.layers)}
+      data-panel
+      data-group={group.id}
+      data-kind={kind}
+      data-active={active}
+      tabIndex={-1}
+      onMouseEnter={() => onPoint(group.layers)}
       onMouseLeave={() => onPoint([])}
+      onFocus={() => onPoint(group.layers)}
+      onBlur={() => onPoint([])}
+      onKeyDown={(event) => {
+        if (event.key !== 'Enter' || event.target !== event.currentTarget) return;
+        event.stopPropagation();
+        onShow(group);
+      }}
     >
       <h3>
-        <KindBadge kind={finding.kind} />
-        <span class={`badge ${finding.severity}`}>{finding.severity}</span>
-        {!finding.active && <span class="badge">healed</span>}
+        <KindBadge kind={kind} />
+        <span class={`badge ${worst.severity}`}>{worst.severity}</span>
+        {!active && <span class="badge">healed</span>}
+        {pinned && <span class="badge">pinned</span>}
       </h3>
       <LayerList {...props} />
-      <p class="muted finding-when">{when(finding)}</p>
-      <p class="finding-cause">{finding.cause}</p>
-      {evidence.length > 0 && (
-        <dl class="evidence">
-          {evidence.map(({ label, value }) => (
-            <div key={label}>
-              <dt>{label}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-        </dl>
+      <p class="muted finding-when">{when(group)}</p>
+      <p class="finding-cause">{worst.cause}</p>
+      {findings.length > 1 && (
+        <p class="muted finding-when">The worst of {plural(findings.length, 'like finding')}:</p>
       )}
-      {finding.remedies.length > 0 && (
+      <Evidence lines={evidenceLines(worst.evidence)} />
+      {worst.remedies.length > 0 && (
         <div class="remedies">
           <h4>What to change</h4>
-          {finding.remedies.map((remedy, i) => (
-            <RemedyItem key={remedy.title} remedy={remedy} open={i === 0 && finding.active} />
+          {worst.remedies.map((remedy, i) => (
+            <RemedyItem key={remedy.title} remedy={remedy} open={i === 0 && active} />
           ))}
         </div>
       )}
-      {first !== undefined && (
-        <button type="button" class="show" onClick={() => onOpen(first)}>
-          Show {finding.layers.length > 1 ? 'the first layer' : 'the layer'}
+      <div class="card-actions">
+        <button type="button" onClick={() => onShow(group)}>
+          Show
         </button>
-      )}
+        <button type="button" aria-pressed={pinned} onClick={() => onToggle('pin', group)}>
+          {pinned ? 'Unpin' : 'Pin'}
+        </button>
+        <button type="button" aria-pressed={muted} onClick={() => onToggle('mute', group)}>
+          {muted ? 'Unmute' : 'Mute'}
+        </button>
+      </div>
     </article>
   );
 }

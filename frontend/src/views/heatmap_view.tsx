@@ -2,55 +2,61 @@
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { prepareCanvas } from '../charts/canvas';
-import { columnAt, layoutHeatmap, rowAt } from '../charts/heatmap_layout';
-import { paintHeatmap, paintMarks } from '../charts/heatmap_paint';
+import { BRACKET_WIDTH, columnAt, layoutHeatmap, rowAt } from '../charts/heatmap_layout';
+import { bracketRoom, paintHeatmap, paintMarks } from '../charts/heatmap_paint';
 import { paletteOf } from '../charts/palette';
+import { listenToDrag } from '../charts/zoom_drag';
 import { NOT_RECORDED, describeCode } from '../data/codes';
 import type { Heatmap } from '../data/codes';
-import type { Crosshair } from '../data/crosshair';
 import { formatInteger, plural } from '../data/format';
 import { kindOf } from '../data/kinds';
+import type { Arrangement } from '../data/rows';
 import { formatStep, nearestIndex } from '../data/steps';
-import type { StepDomain } from '../data/steps';
-import type { Theme } from '../host/theme';
 import { useWidth } from '../hooks/size';
-import { HeatmapLegend } from './legend';
+import type { Shared } from './shared';
 
-interface Props {
-  data: Heatmap;
-  domain: StepDomain;
-  left: number;
+interface Props extends Shared {
+  arrangement: Arrangement;
   maxHeight: number;
-  theme: Theme;
-  crosshair: Crosshair;
   selected: string | null;
   highlighted: readonly string[];
-  loggedSteps: number;
-  onOpen: (layer: string) => void;
+  /** Half-width of the neutral colours, decades. */
+  dead?: number | undefined;
+  describe?: (code: number) => string;
+  onOpen: (layer: string, step: number | null) => void;
+  onFold: (module: string) => void;
 }
 
 const PAGE_ROWS = 20;
-const HINT =
-  'Point at a cell for its exact value; click it for the layer’s detail. Keys: arrows, Enter, Esc.';
+const HINT = 'Point at a cell for its value, click for the layer, drag to zoom. ? lists the keys.';
 
 function clamp(value: number, count: number): number {
   return Math.max(0, Math.min(count - 1, value));
 }
 
 /** "dense_0 · step 47 · 1/4,200 of … · vanishing since step 3". */
-export function readOut(data: Heatmap, row: number, column: number): string {
+export function readOut(
+  data: Heatmap,
+  row: number,
+  column: number,
+  describe = describeCode,
+): string {
   const step = data.steps[column] ?? 0;
   const code = data.codes[row * data.steps.length + column] ?? NOT_RECORDED;
   const sick = data.sick
     .filter(([at, , since, last]) => at === row && step >= since && step <= last)
     .map(([, kind, since]) => `${kindOf(kind).word} since step ${formatInteger(since)}`);
-  return [data.layers[row] ?? '', formatStep(step), describeCode(code), ...sick].join(' · ');
+  const parts = [data.layers[row] ?? '', formatStep(step), describe(code), ...new Set(sick)];
+  return parts.join(' · ');
 }
 
 export function HeatmapView(props: Props) {
-  const { data, domain, left, maxHeight, theme, crosshair, selected, highlighted, onOpen } = props;
+  const { arrangement, axis, left, maxHeight, theme, crosshair, selected, highlighted } = props;
+  const { onOpen, onFold, dead, describe = describeCode } = props;
+  const { heatmap: data, rows, brackets, rowOf } = arrangement;
   const { steps, layers } = data;
   const [host, width] = useWidth<HTMLDivElement>();
+  const area = useRef<HTMLDivElement>(null);
   const cells = useRef<HTMLCanvasElement>(null);
   const marks = useRef<HTMLCanvasElement>(null);
   const [text, setText] = useState(HINT);
@@ -58,68 +64,92 @@ export function HeatmapView(props: Props) {
   const row = useRef<number | null>(null);
   const palette = paletteOf(theme);
   const layout = useMemo(
-    () => layoutHeatmap(layers.length, width, maxHeight, left, domain),
-    [layers.length, width, maxHeight, left, domain],
+    () => layoutHeatmap(layers.length, width, maxHeight, left, axis),
+    [layers.length, width, maxHeight, left, axis],
   );
+  const latest = useRef({ layout, props });
+  latest.current = { layout, props };
   const drawn = width > 0 && layers.length > 0;
 
   useEffect(() => {
     if (!drawn || !cells.current) return;
     const context = prepareCanvas(cells.current, layout.width, layout.height);
-    if (context) paintHeatmap(context, layout, data, palette);
-  }, [drawn, layout, data, palette]);
+    if (context) paintHeatmap(context, layout, data, palette, { brackets, dead });
+  }, [drawn, layout, data, palette, brackets, dead]);
+  useEffect(() => {
+    if (!area.current) return undefined;
+    return listenToDrag(area.current, () => {
+      const { layout: now, props: given } = latest.current;
+      return { left: now.left, width: now.cellsWidth, axis: now.axis, zoomTo: given.zoomTo };
+    });
+  }, []);
 
   const repaint = useRef(() => {});
   useEffect(() => {
     if (!drawn || !marks.current) return undefined;
     const context = prepareCanvas(marks.current, layout.width, layout.height);
     if (!context) return undefined;
-    const selectedRow = selected === null ? -1 : layers.indexOf(selected);
-    const rows = highlighted.map((path) => layers.indexOf(path)).filter((at) => at >= 0);
+    const lit = highlighted.flatMap((path) => rowOf.get(path) ?? []);
     repaint.current = () => {
       const step = crosshair.get();
-      const at = row.current;
+      const at = row.current !== null && row.current < layers.length ? row.current : null;
+      const selectedRow = (selected === null ? null : rowOf.get(selected)) ?? null;
       paintMarks(
         context,
         layout,
         layers,
-        {
-          row: at,
-          step,
-          selected: selectedRow < 0 ? null : selectedRow,
-          highlighted: rows,
-        },
+        { row: at, step, selected: selectedRow, highlighted: lit },
         palette,
       );
-      setText(step !== null && at !== null ? readOut(data, at, nearestIndex(steps, step)) : HINT);
+      setText(
+        step !== null && at !== null
+          ? readOut(data, at, nearestIndex(steps, step), describe)
+          : HINT,
+      );
     };
     repaint.current();
     return crosshair.subscribe(() => repaint.current());
-  }, [drawn, layout, data, palette, selected, highlighted, crosshair, layers, steps]);
+  }, [drawn, layout, data, palette, selected, highlighted, crosshair, rowOf, describe]);
 
   const moveTo = (newRow: number | null, column: number): void => {
     const changed = newRow !== row.current;
     row.current = newRow;
-    const step = newRow === null ? null : (steps[column] ?? null);
-    if (crosshair.get() === step && changed) repaint.current();
-    crosshair.set(step);
+    const before = crosshair.get();
+    crosshair.set(newRow === null ? null : (steps[column] ?? null));
+    if (changed && crosshair.get() === before) repaint.current();
   };
 
-  const cellUnder = (event: MouseEvent): [number, number] => {
+  /** Row, column and bracket under the pointer. */
+  const under = (event: MouseEvent) => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    return [
-      rowAt(layout, event.clientY - box.top),
-      columnAt(layout, steps, event.clientX - box.left),
-    ];
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const at = rowAt(layout, y);
+    const level = Math.floor(x / BRACKET_WIDTH);
+    const bracket =
+      x < bracketRoom(brackets)
+        ? brackets.find((one) => one.level === level && at >= one.from && at < one.to)
+        : undefined;
+    return { at, column: columnAt(layout, steps, x), bracket };
   };
 
   const onPointerMove = (event: MouseEvent): void => {
-    const [at, column] = cellUnder(event);
+    const { at, column, bracket } = under(event);
+    (event.currentTarget as HTMLElement).title = bracket
+      ? `${bracket.folded ? 'Unfold' : 'Fold'} ${bracket.module}`
+      : '';
     moveTo(at < 0 ? null : at, column);
   };
 
+  const enter = (at: number, column: number): void => {
+    const entered = rows[at];
+    if (!entered) return;
+    if (entered.folded) onFold(entered.path);
+    else onOpen(entered.path, steps[column] ?? null);
+  };
+
   const onKeyDown = (event: KeyboardEvent): void => {
-    const at = row.current ?? Math.max(0, selected === null ? 0 : layers.indexOf(selected));
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = row.current ?? (selected === null ? 0 : (rowOf.get(selected) ?? 0));
     const step = crosshair.get();
     const column = step === null ? steps.length - 1 : nearestIndex(steps, step);
     const targets: Record<string, [number, number]> = {
@@ -133,31 +163,34 @@ export function HeatmapView(props: Props) {
       End: [at, steps.length - 1],
     };
     const target = targets[event.key];
+    const module = rows[at]?.modules.at(-1);
     if (event.key === 'Enter' || event.key === ' ') {
-      const layer = layers[at];
-      if (layer !== undefined) onOpen(layer);
+      enter(at, column);
+    } else if (event.key === 'f' && module !== undefined) {
+      onFold(module);
     } else if (target) {
       // The first key shows where the cursor is before it moves.
       const [toRow, toColumn] = row.current === null ? [at, column] : target;
       const newRow = clamp(toRow, layers.length);
       const newColumn = clamp(toColumn, steps.length);
       moveTo(newRow, newColumn);
-      setSpoken(readOut(data, newRow, newColumn));
+      setSpoken(readOut(data, newRow, newColumn, describe));
     } else {
       return;
     }
     event.preventDefault();
+    event.stopPropagation();
   };
 
   return (
     <>
-      <HeatmapLegend palette={palette} />
       <div ref={host}>
         <div
+          ref={area}
           class="heatmap"
           role="application"
           aria-roledescription="heatmap"
-          aria-label={`Gradient level of ${plural(layers.length, 'layer')} over ${plural(steps.length, 'step')}. Arrow keys move, Enter opens the layer.`}
+          aria-label={`Gradient level of ${plural(layers.length, 'row')} over ${plural(steps.length, 'step')}. Arrow keys move, Enter opens the layer, F folds its module. The findings say the same in words.`}
           tabIndex={0}
           data-testid="heatmap"
           {...(drawn ? { 'data-rows': layers.length, 'data-columns': steps.length } : {})}
@@ -165,8 +198,9 @@ export function HeatmapView(props: Props) {
           onMouseMove={onPointerMove}
           onMouseLeave={() => moveTo(null, 0)}
           onClick={(event) => {
-            const layer = layers[cellUnder(event)[0]];
-            if (layer !== undefined) onOpen(layer);
+            const { at, column, bracket } = under(event);
+            if (bracket) onFold(bracket.module);
+            else enter(at, column);
           }}
           onKeyDown={onKeyDown}
           onBlur={() => moveTo(null, 0)}
@@ -181,12 +215,6 @@ export function HeatmapView(props: Props) {
       <span class="visually-hidden" aria-live="polite">
         {spoken}
       </span>
-      {props.loggedSteps > steps.length && (
-        <p class="muted note">
-          {plural(props.loggedSteps, 'logged step')} in {plural(steps.length, 'column')}: a column
-          keeps its most extreme step.
-        </p>
-      )}
     </>
   );
 }

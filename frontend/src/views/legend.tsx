@@ -1,34 +1,41 @@
-import { DEAD_BAND_DECADES } from '../data/codes';
-import { COLOUR_DECADES } from '../charts/palette';
+import { useEffect, useRef } from 'preact/hooks';
+import { prepareCanvas } from '../charts/canvas';
+import { COLOUR_DECADES, colourOfLevel } from '../charts/palette';
 import type { Palette } from '../charts/palette';
 
-/** Where a level lies on the bar. */
-function at(decades: number): string {
-  return `${(((decades + COLOUR_DECADES) / (2 * COLOUR_DECADES)) * 100).toFixed(1)}%`;
+interface Props {
+  palette: Palette;
+  low: string;
+  middle: string;
+  high: string;
+  dead?: number | undefined;
 }
 
-/** What the heatmap's colours mean. The bar is a CSS gradient of the same five colours. */
-export function HeatmapLegend({ palette }: { palette: Palette }) {
-  const [low, lowMiddle, neutral, highMiddle, high] = palette.scale;
-  const half = (COLOUR_DECADES + DEAD_BAND_DECADES) / 2;
-  const bar = `linear-gradient(to right, ${[
-    `${low} 0%`,
-    `${lowMiddle} ${at(-half)}`,
-    `${neutral} ${at(-DEAD_BAND_DECADES)}`,
-    `${neutral} ${at(DEAD_BAND_DECADES)}`,
-    `${highMiddle} ${at(half)}`,
-    `${high} 100%`,
-  ].join(', ')})`;
+const BAR = { width: 200, height: 14 };
+
+/** What the heatmap's colours mean. */
+export function HeatmapLegend({ palette, low, middle, high, dead }: Props) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    const context = canvas.current && prepareCanvas(canvas.current, BAR.width, BAR.height);
+    if (!context) return;
+    for (let x = 0; x < BAR.width; x++) {
+      const level = ((x + 0.5) / BAR.width - 0.5) * 2 * COLOUR_DECADES;
+      context.fillStyle = `rgb(${colourOfLevel(level, palette, dead).join(' ')})`;
+      context.fillRect(x, 0, 1, BAR.height);
+    }
+  }, [palette, dead]);
   return (
     <div class="legend">
       <span>
-        <b>1/1,000</b> of the most sensitive layer
+        <b>1/1,000</b> {low}
       </span>
-      <span class="legend-bar" style={{ background: bar }}>
-        <span>healthy</span>
+      <span class="legend-bar">
+        <canvas ref={canvas} />
+        <span>{middle}</span>
       </span>
       <span>
-        <b>1,000×</b> its own start
+        <b>1,000×</b> {high}
       </span>
     </div>
   );

@@ -1,20 +1,13 @@
 import { RIGHT_GUTTER } from '../charts/heatmap_layout';
-import type { Onset } from '../charts/line_chart';
-
+import type { Onset } from '../charts/line_paint';
 import type { ScalarGroup } from '../data/scalars';
-import type { Crosshair } from '../data/crosshair';
 import { plural } from '../data/format';
-import type { StepDomain } from '../data/steps';
-import type { Theme } from '../host/theme';
 import { LineChartView } from './line_chart_view';
+import type { Shared } from './shared';
 
-interface Props {
+interface Props extends Shared {
   groups: readonly ScalarGroup[];
-  domain: StepDomain;
-  left: number;
   onsets: readonly Onset[];
-  theme: Theme;
-  crosshair: Crosshair;
 }
 
 /** Charts beyond these wait in a fold: the loss must stay near the heatmap. */
@@ -33,7 +26,7 @@ export function LossPanel({ groups, ...shared }: Props) {
         height={
           (group.kind === 'loss' ? LOSS_HEIGHT : OTHER_HEIGHT) + (i === some.length - 1 ? 18 : 0)
         }
-        stepLabels={i === some.length - 1}
+        labels={i === some.length - 1}
         right={RIGHT_GUTTER}
         {...shared}
       />

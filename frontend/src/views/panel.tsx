@@ -23,7 +23,7 @@ export function Panel<T>(props: Props<T>) {
   const { title, what, resource, skeletonHeight, quiet = false, aside, testid, children } = props;
   const { data, error, loading, retry } = resource;
   return (
-    <section class="panel" aria-label={title} aria-busy={loading} data-testid={testid}>
+    <section class="panel" aria-label={title} aria-busy={loading} data-panel data-testid={testid}>
       <div class={quiet ? 'panel-head quiet' : 'panel-head'}>
         <h2 class={quiet ? 'visually-hidden' : ''}>{title}</h2>
         {data !== null && error && <span class="badge stale">not up to date</span>}

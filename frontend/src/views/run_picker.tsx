@@ -5,6 +5,8 @@ import { kindOf } from '../data/kinds';
 interface Props {
   runs: readonly RunSummary[];
   selected: string | null;
+  /** What the run is of. */
+  title?: string;
   onSelect: (run: string) => void;
 }
 
@@ -16,12 +18,13 @@ function describe(run: RunSummary): string {
   return `${glyphs} ${run.name} (${sick})`;
 }
 
-export function RunPicker({ runs, selected, onSelect }: Props) {
+export function RunPicker({ runs, selected, title, onSelect }: Props) {
   return (
     <label class="run-picker">
       <span>Run</span>
       <select
         data-testid="run-picker"
+        title={title}
         value={selected ?? ''}
         onChange={(event) => onSelect(event.currentTarget.value)}
       >

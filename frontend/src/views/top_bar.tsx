@@ -1,14 +1,25 @@
 import type { Run, RunSummary } from '../contract';
 import { formatInteger, plural } from '../data/format';
+import type { View } from '../host/location';
+import { Choice } from './choice';
 import { RunPicker } from './run_picker';
 
 interface Props {
   runs: readonly RunSummary[];
   run: Run | null;
-  selected: string | null;
+  view: View;
+  set: (change: Partial<View>) => void;
+  filterError: string | null;
   updated: number | null;
+  /** Why nothing new comes, or null while it does. */
+  still: string | null;
+  paused: boolean;
+  onPause: (() => void) | null;
   onSelect: (run: string) => void;
+  onHelp: () => void;
 }
+
+const MOST_COMPARED = 3;
 
 function modelWords(run: Run): string {
   const { model } = run;
@@ -16,25 +27,130 @@ function modelWords(run: Run): string {
   return parts.filter(Boolean).join(' · ');
 }
 
-export function TopBar({ runs, run, selected, updated, onSelect }: Props) {
+function Compare({ runs, view, set }: Pick<Props, 'runs' | 'view' | 'set'>) {
+  const { compare } = view;
+  const toggle = (name: string, on: boolean): void => {
+    const next = on ? [...compare, name] : compare.filter((other) => other !== name);
+    set({ compare: next, ratio: view.ratio === name ? null : view.ratio });
+  };
+  return (
+    <details class="menu">
+      <summary data-testid="compare">
+        Compare{compare.length > 0 && <b> {formatInteger(compare.length)}</b>}
+      </summary>
+      <div class="menu-list" role="group" aria-label="Runs to compare with">
+        {runs
+          .filter(({ name }) => name !== view.run)
+          .map(({ name }) => {
+            const on = compare.includes(name);
+            return (
+              <label key={name}>
+                <input
+                  type="checkbox"
+                  checked={on}
+                  disabled={!on && compare.length >= MOST_COMPARED}
+                  onChange={(event) => toggle(name, event.currentTarget.checked)}
+                />
+                {name}
+              </label>
+            );
+          })}
+        <span class="muted">up to {MOST_COMPARED} runs</span>
+      </div>
+    </details>
+  );
+}
+
+export function TopBar(props: Props) {
+  const { runs, run, view, set, filterError, updated, still, paused, onPause, onHelp } = props;
   const steps = run?.steps;
+  const live = (
+    <>
+      <span class={`live-dot ${still ? 'still' : ''}`} aria-hidden="true" />
+      {still ??
+        `live${updated === null ? '' : ` · ${new Date(updated).toLocaleTimeString('en-GB')}`}`}
+    </>
+  );
   return (
     <header class="top-bar">
-      <RunPicker runs={runs} selected={selected} onSelect={onSelect} />
-      {run && <span class="muted model-words">{modelWords(run)}</span>}
-      <span class="spacer" />
+      <RunPicker
+        runs={runs}
+        selected={view.run}
+        title={run ? modelWords(run) : ''}
+        onSelect={props.onSelect}
+      />
+      {runs.length > 1 && <Compare runs={runs} view={view} set={set} />}
+      <label class="layer-filter">
+        <span>Layers</span>
+        <input
+          type="search"
+          placeholder="regex filter  /"
+          data-testid="layer-filter"
+          value={view.filter}
+          aria-invalid={filterError !== null}
+          aria-describedby="filter-error"
+          onInput={(event) => set({ filter: event.currentTarget.value })}
+        />
+        <span id="filter-error" class="filter-error" role="status">
+          {filterError}
+        </span>
+      </label>
+      <Choice
+        label="Horizontal axis"
+        testid="axis"
+        value={view.axis}
+        options={[
+          ['step', 'by step'],
+          ['relative', 'relative time'],
+          ['wall', 'wall time'],
+        ]}
+        onChange={(axis) => set({ axis })}
+      />
+      <label
+        class="smoothing"
+        title="Weight of the past in smoothed lines; the faint line is the data"
+      >
+        <span>Smooth</span>
+        <input
+          type="range"
+          data-testid="smoothing"
+          min={0}
+          max={0.99}
+          step={0.01}
+          value={view.smooth}
+          onInput={(event) => set({ smooth: Number(event.currentTarget.value) })}
+        />
+        <output>{view.smooth.toFixed(2)}</output>
+      </label>
+      <span class="muted model-words">{run && modelWords(run)}</span>
       {steps && steps.last !== null && (
-        <span>
+        <span class="steps-words" title={plural(steps.logged, 'logged step')}>
           step {formatInteger(steps.last)}
-          <span class="muted"> · {plural(steps.logged, 'logged step')}</span>
         </span>
       )}
-      {updated !== null && (
-        <span class="muted updated">
-          <span class="live-dot" aria-hidden="true" />
-          updated {new Date(updated).toLocaleTimeString('en-GB')}
-        </span>
+      {onPause ? (
+        <button
+          type="button"
+          class="live"
+          aria-pressed={paused}
+          title={paused ? 'Follow the run again' : 'Stop following the run'}
+          data-testid="live"
+          onClick={onPause}
+        >
+          {live}
+        </button>
+      ) : (
+        <span class="live muted">{live}</span>
       )}
+      <button
+        type="button"
+        class="icon"
+        aria-label="Keys and help"
+        title="Keys (?)"
+        onClick={onHelp}
+      >
+        ?
+      </button>
     </header>
   );
 }

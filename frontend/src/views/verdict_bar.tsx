@@ -1,5 +1,4 @@
 import type { Run } from '../contract';
-import { labelOf } from '../data/evidence';
 import { formatInteger } from '../data/format';
 import { kindOf } from '../data/kinds';
 import { countKinds, verdictSentence, worstCause } from '../data/verdict';
@@ -8,11 +7,12 @@ interface Props {
   run: Run;
   /** Kind that the findings are filtered by. */
   filter: string | null;
+  muted: number;
   onFilter: (kind: string | null) => void;
 }
 
 /** Which layers, since when, why and what to do, before anything is clicked. */
-export function VerdictBar({ run, filter, onFilter }: Props) {
+export function VerdictBar({ run, filter, muted, onFilter }: Props) {
   const worst = worstCause(run.findings);
   const healthy = run.verdict === 'healthy';
   return (
@@ -20,12 +20,12 @@ export function VerdictBar({ run, filter, onFilter }: Props) {
       class={`verdict verdict-${run.verdict.replace(' ', '-')}`}
       data-testid="verdict"
       data-verdict={run.verdict}
-      aria-live="polite"
     >
       <div class="verdict-line">
         <h1>
           {healthy && <span aria-hidden="true">✓ </span>}
           {verdictSentence(run)}
+          {muted > 0 && <span class="muted"> · {formatInteger(muted)} muted</span>}
         </h1>
         <span class="chips">
           {countKinds(run.findings).map(({ kind, layers, findings, active }) => {
@@ -58,15 +58,6 @@ export function VerdictBar({ run, filter, onFilter }: Props) {
           )}
         </p>
       )}
-      {(run.notes ?? []).map(({ kind, since_step: since, cause, remedies }) => (
-        <p key={kind} class="verdict-note" data-testid="note">
-          <strong>
-            {labelOf(kind)} since step {formatInteger(since)}:
-          </strong>{' '}
-          {cause}
-          {remedies[0] && ` Try: ${remedies[0].title}.`}
-        </p>
-      ))}
     </section>
   );
 }
