@@ -7,10 +7,14 @@ takes its place, which puts the user's own function back before it does anything
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
+
+from tb_gradplugin.gradient_map import GradientMap, reduced
 
 from .capture import find_optimizers, no_probe
 
@@ -37,6 +41,57 @@ def set_train_function(model: Any, function: Any) -> None:
 def shortest(rate: float) -> float:
     """The number meant by a float32: 0.001 for 0.0010000000474974513; NaN for a negative one."""
     return float(f"{rate:.7g}") if rate >= 0.0 else float("nan")
+
+
+class Pictures:
+    """Takes gradients of some variables, as the step hands them over, and makes pictures of them.
+
+    Attributes:
+        wanted: ids of the variables.
+        failure: what went wrong; the step goes on.
+    """
+
+    def __init__(self) -> None:
+        """Wants none."""
+        self.wanted: frozenset[int] = frozenset()
+        self.failure: BaseException | None = None
+        self._taken: dict[tuple[int, int], GradientMap] = {}
+
+    def taker(self, call: int, variables: list[Any], places: list[int]) -> Callable[..., None]:
+        """A function of the gradients at ``places`` of the ``call``-th call of an optimizer.
+
+        It refers to nothing of ours: TensorFlow keeps it for as long as the process lives.
+        """
+        ids, this = [id(variables[place]) for place in places], weakref.ref(self)
+
+        def take(*gradients: Any) -> None:
+            pictures = this()
+            if pictures is not None:
+                pictures._take(call, places, ids, gradients)
+
+        return take
+
+    def _take(self, call: int, places: list[int], ids: list[int], gradients: Any) -> None:
+        try:
+            for place, id_, gradient in zip(places, ids, gradients, strict=True):
+                if id_ in self.wanted:
+                    self._taken[call, place] = reduced(np.asarray(gradient))
+        except Exception as error:
+            self.failure = error
+
+    def given(self, sizes: list[int]) -> dict[int, GradientMap]:
+        """Pictures by index into the variables of all calls, which have ``sizes``; once."""
+        taken, self._taken = self._taken, {}
+        starts = np.cumsum([0, *sizes])
+        return {int(starts[call]) + place: m for (call, place), m in sorted(taken.items())}
+
+
+def picturable(gradient: Any) -> bool:
+    """Whether a gradient (not a sparse one) is a matrix, or a stack of some, and has elements."""
+    shape = getattr(gradient, "shape", None)
+    if shape is None or getattr(shape, "rank", 2) is None:
+        return False
+    return len(shape) >= 2 and 0 not in tuple(shape)
 
 
 class BorrowedStep:

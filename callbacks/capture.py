@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Collection
 from typing import Protocol
 
 import keras
 import numpy as np
 
+from tb_gradplugin.gradient_map import GradientMap
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
 NONFINITE = [STATISTICS_COLUMNS.index(c) for c in ("nan_count", "inf_count")]
@@ -54,6 +56,7 @@ class Captured:
         counts: float32 [variables, DEVICE_BINS] or None.
         linear: float32 [variables, buckets, 3] or None.
         probe: what was seen inside the step, or None.
+        maps: index into ``variables`` -> picture of its gradient, still times ``scale``.
     """
 
     step: int
@@ -68,6 +71,7 @@ class Captured:
     counts: np.ndarray | None
     linear: np.ndarray | None
     probe: CapturedProbe | None = None
+    maps: dict[int, GradientMap] = dataclasses.field(default_factory=dict)
 
     @property
     def looks_finite(self) -> bool:
@@ -89,11 +93,21 @@ class Capture(Protocol):
         """Layers in the order of their first call in an instrumented step."""
         ...
 
-    def arm(self, step: int, *, log2: bool, linear: bool, probe: bool = False) -> None:
+    def arm(
+        self,
+        step: int,
+        *,
+        log2: bool,
+        linear: bool,
+        probe: bool = False,
+        maps: Collection[keras.Variable] = (),
+    ) -> None:
         """Has the next train step, and only that one, captured as ``step``.
 
         ``log2`` and ``linear`` say whether to make the two kinds of histogram as well, ``probe``
-        whether to look at outputs of layers and the gradients that reach them.
+        whether to look at outputs of layers and the gradients that reach them, ``maps`` of which
+        variables to make a picture of the gradient (none of a sparse one, none under XLA on
+        TensorFlow).
         """
         ...
 

@@ -23,6 +23,7 @@ from tb_gradplugin.structure import ModelStructure
 from .baseline import BaselineLoss
 from .capture import Capture, Captured, create_capture, unsupported
 from .describe import describe
+from .map_keeper import MapKeeper
 from .recording import learning_rate, probe_record, step_record
 from .run_writer import RunWriter, as_number
 from .schedule import AUTO_DENSE_STEPS, DENSE_HISTOGRAMS, ProbeSchedule, Schedule
@@ -90,6 +91,9 @@ class GradientMonitor(keras.callbacks.Callback):
             the first logged step of a model and the next one after a finding opens, at most
             eight; an int N: these and every N-th train step (logged also if not due otherwise);
             None: no step. The first probe costs one more trace of the train step.
+        map_layers: layers, by their path as the dashboard shows it, of whose kernels' gradients a
+            picture is kept at ends of epochs, as it is of sick layers' also when a finding opens;
+            at most eight pictures of 128 x 128 at a time and 8 MB a run.
 
     Raises:
         TypeError, ValueError: an argument is wrong; names it, its value and what is allowed.
@@ -109,6 +113,7 @@ class GradientMonitor(keras.callbacks.Callback):
         thresholds: Thresholds | None = None,
         optimizers: tuple[keras.optimizers.Optimizer, ...] | list[keras.optimizers.Optimizer] = (),
         probe_freq: str | int | None = "auto",
+        map_layers: tuple[str, ...] | list[str] = (),
     ):
         super().__init__()
         reason = unsupported()
@@ -126,6 +131,8 @@ class GradientMonitor(keras.callbacks.Callback):
             )
         self._thresholds = thresholds or Thresholds()
         self._optimizers = _checked_optimizers(optimizers)
+        self._maps = MapKeeper(_checked_names("map_layers", map_layers))
+        self._variables: list[Any] = []  # of the latest captured step
         self._fitted: keras.Model | None = None
         self._capture: Capture | None = None
         self._writer = RunWriter(os.path.join(self._log_dir, "gradients"), self._warn)
@@ -233,8 +240,13 @@ class GradientMonitor(keras.callbacks.Callback):
                 self._log2_points.logged(self._points)
             # For the epoch's standard histograms the last logged step of the epoch will do.
             ends = not steps or self._schedule.next_step > self._epoch_start + steps
-            linear = self._histograms and ends and self._stock_epochs.due(self._epochs + 1)
-            capture.arm(step, log2=log2, linear=linear, probe=probe)
+            ends = ends and self._stock_epochs.due(self._epochs + 1)
+            maps: list[Any] = []
+            if (ends or self._maps.asked) and self._structure is not None:
+                rows = self._maps.wanted(self._structure, self._health())
+                maps = [self._variables[row] for row in rows]
+            linear = self._histograms and ends
+            capture.arm(step, log2=log2, linear=linear, probe=probe, maps=maps)
             self._armed = step
             if probe:
                 self._probes.probed(step)
@@ -258,6 +270,9 @@ class GradientMonitor(keras.callbacks.Callback):
         self._writer.write_epoch(self._step, logs or {}, learning_rate(self._fitted))
         self._note_fit(logs or {})
         self._epochs += 1
+        if self._with_linear is not None or self._maps.holds:
+            self._stock_epochs.logged(self._epochs)
+        self._write_maps()
         self._write_stock_histograms()
 
     @_never_breaks_training
@@ -329,10 +344,20 @@ class GradientMonitor(keras.callbacks.Callback):
         opened = judge.observe(record)
         if opened:
             self._probes.ask()
+            self._maps.ask()
         self._writer.write_step(record, self._health())
+        self._variables = captured.variables
+        if self._maps.note(captured):
+            self._write_maps()
         if captured.linear is not None:
             self._with_linear = captured
         return opened
+
+    def _write_maps(self) -> None:
+        step, maps = self._maps.take(self._variables)
+        for row, picture in maps.items():
+            assert self._structure is not None
+            self._writer.write_map(step, self._structure.variables[row].path, row, picture)
 
     def _describe(self, captured: Captured) -> None:
         key = tuple(id(v) for v in captured.variables)
@@ -344,6 +369,12 @@ class GradientMonitor(keras.callbacks.Callback):
         if not captured.loss_reported:
             self._structure = dataclasses.replace(self._structure, loss=None)
         self._structure_key = key
+        unknown = self._maps.unknown(self._structure)
+        if unknown:
+            self._warn(
+                f"`map_layers` names {unknown}, which the model does not have; its layers "
+                f"are {', '.join(layer.path for layer in self._structure.layers[:20])}."
+            )
         if self._judge is not None:
             self._earlier.append(self._judge.health())
         self._judge = Judge(self._structure, self._thresholds)
@@ -381,7 +412,6 @@ class GradientMonitor(keras.callbacks.Callback):
     def _write_stock_histograms(self) -> None:
         if self._with_linear is None or self._structure is None or self._capture is None:
             return
-        self._stock_epochs.logged(self._epochs)
         captured, self._with_linear = self._with_linear, None
         assert captured.linear is not None
         paths = [v.path for v in self._structure.variables]
@@ -478,6 +508,12 @@ def _checked_bool(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"`{name}` (={value!r}) must be True or False.")
     return value
+
+
+def _checked_names(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
+        raise TypeError(f"`{name}` (={value!r}) must be a list or tuple of layer paths (str).")
+    return tuple(value)
 
 
 def _checked_optimizers(value: Any) -> tuple[keras.optimizers.Optimizer, ...]:

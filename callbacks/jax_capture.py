@@ -9,19 +9,27 @@ to compile.  No variable of ours exists, and ``model`` is not asked for: that wo
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from jax.experimental import io_callback
 
 from tb_gradplugin import bins
 
 from . import jax_statistics as stats
 from .baseline import label_moments
-from .borrowed_step import BorrowedStep, replaced, set_train_function, shortest
+from .borrowed_step import (
+    BorrowedStep,
+    Pictures,
+    picturable,
+    replaced,
+    set_train_function,
+    shortest,
+)
 from .capture import Captured
 
 
@@ -44,19 +52,30 @@ class JaxCapture(BorrowedStep):
         self._found: list[dict[str, Any]] = []
         self._loss: dict[str, Any] = {}
         self._only_weights = True  # regularisation is all that is added to the loss of the data
-        self._wish: Any = None  # bool [2]: which kinds of histogram
+        self._wish: Any = None  # bool [3]: which kinds of histogram, and pictures
+        self._pictures = Pictures()
         # Of each call, fixed when it is traced: the variables.
         self._variables: list[list[Any]] = []
         self._pending: tuple[int, bool, bool, Any, Any] | None = None
 
-    def arm(self, step: int, *, log2: bool, linear: bool, probe: bool = False) -> None:
+    def arm(
+        self,
+        step: int,
+        *,
+        log2: bool,
+        linear: bool,
+        probe: bool = False,
+        maps: Collection[keras.Variable] = (),
+    ) -> None:
         """Has the next train step captured as ``step``; it cannot be probed."""
+        self._pictures.wanted = frozenset(id(v) for v in maps)
         self.disarm()
         plain = self._model.train_function
         if self.is_new(plain) or self._instrumented is None:
             self._instrumented = self._twin(plain)
         instrumented = self._instrumented
-        wish = np.array([log2 and self._histograms, linear and self._histograms])
+        wanted = (log2 and self._histograms, linear and self._histograms, bool(maps))
+        wish = np.array(wanted)
 
         def one_shot(state: Any, iterator: Any) -> Any:
             set_train_function(self._model, plain)
@@ -117,6 +136,7 @@ class JaxCapture(BorrowedStep):
             change = [b - a for a, b in zip(before, after, strict=True)]
             norms = jnp.stack([stats.l2_norms(before), stats.l2_norms(change)], 1)
         table = jnp.concatenate([stats.statistics(grads), norms], 1)
+        self._hand_over(list(optimizer._trainable_variables), grads)
         with keras.StatelessScope(state_mapping=zip(optimizer.variables, state, strict=True)):
             scale, rate = _loss_scale(optimizer), _learning_rate(optimizer)
         found = {"table": table, "scale": scale, "rate": rate}
@@ -125,11 +145,24 @@ class JaxCapture(BorrowedStep):
             shapes = {"log2": (n, bins.DEVICE_BINS), "linear": (n, bins.STOCK_BUCKETS, 3)}
             functions = (stats.log2_counts, stats.linear_histograms)
             for (name, shape), make, wanted in zip(
-                shapes.items(), functions, self._wish, strict=True
+                shapes.items(), functions, self._wish[:2], strict=True
             ):
                 found[name] = _if(wanted, make, shape, grads)
         self._variables.append(list(optimizer._trainable_variables))
         self._found.append(found)
+
+    def _hand_over(self, variables: list[Any], grads: list[Any]) -> None:
+        """Gradients go to the host where pictures of them are wanted."""
+        places = [i for i, g in enumerate(grads) if picturable(g)]
+        given = [grads[i] for i in places]
+        take = self._pictures.taker(len(self._found), variables, places)
+        wanted = self._wish[2]
+        if isinstance(wanted, (bool, np.bool_)):  # not compiled
+            if wanted:
+                take(*given)
+        elif given:
+            hand = lambda *g: io_callback(take, None, *g)  # noqa: E731
+            jax.lax.cond(wanted, hand, lambda *g: None, *given)
 
     def _note_terms(self, loss: Any, given: dict[str, Any]) -> None:
         """Inside the function that is differentiated: no value may leave it, only what is known."""
@@ -184,6 +217,8 @@ class JaxCapture(BorrowedStep):
         if self.failure is not None or not calls:
             return None
         calls, loss = jax.device_get((calls, loss))
+        if self._pictures.wanted:
+            jax.effects_barrier()
         counts = np.concatenate([c["log2"] for c in calls]) if log2 and self._histograms else None
         buckets = (
             np.concatenate([c["linear"] for c in calls]) if linear and self._histograms else None
@@ -207,6 +242,7 @@ class JaxCapture(BorrowedStep):
             labels=loss.get("moments"),
             counts=counts,
             linear=buckets,
+            maps=self._pictures.given([len(v) for v in self._variables]),
         )
 
     def weight_histograms(self, variables: list[keras.Variable]) -> np.ndarray:

@@ -17,6 +17,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 from tb_gradplugin import summaries
 from tb_gradplugin.event_files import EventFileWriter
+from tb_gradplugin.gradient_map import GradientMap
 from tb_gradplugin.health.report import RunHealth
 from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import ModelStructure
@@ -79,6 +80,10 @@ class RunWriter:
     def write_health(self, step: int, health: RunHealth) -> None:
         """The findings and notes so far, between logged steps."""
         self._write(lambda: summaries.health_event(step, time.time(), health))
+
+    def write_map(self, step: int, path: str, row: int, picture: GradientMap) -> None:
+        """The picture of the gradient of the variable ``path``, the structure's ``row``-th."""
+        self._write(lambda: summaries.map_event(path, row, picture, step, time.time()))
 
     def write_epoch(self, step: int, logs: dict[str, Any], learning_rate: float) -> None:
         """Keras's epoch logs as standard scalars."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import keras
@@ -23,7 +23,7 @@ from tb_gradplugin import bins
 
 from . import tensorflow_statistics as stats
 from .baseline import label_moments
-from .borrowed_step import replaced, set_train_function, shortest
+from .borrowed_step import Pictures, picturable, replaced, set_train_function, shortest
 from .capture import Captured, CapturedProbe, find_optimizers
 
 SINGLE_DEVICE = ("_DefaultDistributionStrategy", "OneDeviceStrategy")
@@ -91,7 +91,8 @@ class TensorFlowCapture:
         # Latest in the step that is traced: the loss, that of the data, label moments (flat).
         self._loss: tuple[Any, Any, Any] | None = None
         self._want: tf.Variable | None = None
-        self._wanted = (False, False)
+        self._wanted = (False, False, False)
+        self._pictures = Pictures()
         self._graph: Any = None
         self._calls = 0
         self._inside = False
@@ -102,8 +103,18 @@ class TensorFlowCapture:
         """Layers in the order of their first call in an instrumented step."""
         return list(self._order.values())
 
-    def arm(self, step: int, *, log2: bool, linear: bool, probe: bool = False) -> None:
+    def arm(
+        self,
+        step: int,
+        *,
+        log2: bool,
+        linear: bool,
+        probe: bool = False,
+        maps: Collection[keras.Variable] = (),
+    ) -> None:
         """Has the next train step captured as ``step``."""
+        self._pictures.wanted = frozenset(id(v) for v in maps)
+        wish = (log2, linear, bool(maps))
         model = self._model
         self.disarm()
         plain = model.train_function
@@ -115,10 +126,10 @@ class TensorFlowCapture:
         instrumented = self._probing if probe else self._instrumented
         assert instrumented is not None
         assert self._want is not None
-        if self._wanted != (log2, linear):
+        if self._wanted != wish:
             handle: Any = self._want.handle
-            tf.raw_ops.AssignVariableOp(resource=handle, value=_wish(log2, linear))
-            self._wanted = (log2, linear)
+            tf.raw_ops.AssignVariableOp(resource=handle, value=_wish(*wish))
+            self._wanted = wish
 
         def one_shot(iterator: Any) -> Any:
             set_train_function(model, plain)
@@ -152,7 +163,7 @@ class TensorFlowCapture:
         self._slots = []
         self._optimizers = find_optimizers(self._model, self._more)
         # Not an integer or bool: those live on the host and break XLA clusters on a GPU.
-        self._want, self._wanted = _own_variable([2]), (False, False)
+        self._want, self._wanted = _own_variable([3]), (False, False, False)
         self._instrumented = self._twin(plain, None)
         self._probing = None
         self._plain = plain
@@ -307,10 +318,25 @@ class TensorFlowCapture:
             )
             if place is not None
         ]
+        if not xla:
+            self._hand_over(index, variables, grads, wanted[2])
         on_host = not xla and _only_cpu()
         table = tf.reshape(stats.statistics(pairs, norms, keeps, on_host=on_host), [-1])
         head = [_counted(slot.results), tf.stack([*told, *losses])]
         slot.results.assign(tf.concat([*head, table, moments], axis=0))
+
+    def _hand_over(self, call: int, variables: list[Any], grads: list[Any], wanted: Any) -> None:
+        """Gradients go to the host where pictures of them are wanted."""
+        sparse = tf.IndexedSlices
+        places = [i for i, g in enumerate(grads) if not isinstance(g, sparse) and picturable(g)]
+        take = self._pictures.taker(call, variables, places)
+
+        def hand(*given: Any) -> list[Any]:
+            tf.numpy_function(take, given, [])
+            return []
+
+        if places:
+            stats.either(wanted, hand, lambda *given: [], [grads[i] for i in places])
 
     def _note_loss(self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if loss is None:
@@ -381,6 +407,7 @@ class TensorFlowCapture:
             counts=np.concatenate([_read(s.counts) for s in slots]) if log2 else None,
             linear=np.concatenate([_read(s.linear) for s in slots]) if linear else None,
             probe=self._collect_probe() if probe else None,
+            maps=self._pictures.given([len(s.variables) for s in slots]),
         )
 
     def _collect_probe(self) -> CapturedProbe | None:
@@ -413,8 +440,8 @@ class TensorFlowCapture:
 
 
 @functools.cache
-def _wish(log2: bool, linear: bool) -> Any:
-    return tf.constant([float(log2), float(linear)])
+def _wish(*wanted: bool) -> Any:
+    return tf.constant([float(w) for w in wanted])
 
 
 def _graph() -> Any:

@@ -7,7 +7,7 @@ What they leave stays on the device until the step is collected.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import keras
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from tb_gradplugin import bins
+from tb_gradplugin.gradient_map import reduced
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
 from . import host_statistics
@@ -64,10 +65,20 @@ class TorchCapture(BorrowedStep):
         self._calls: list[_Call] = []
         self._loss: _Loss | None = None
         self._wish = (False, False)
+        self._mapped: set[int] = set()
         self._pending: tuple[int, Any] | None = None
 
-    def arm(self, step: int, *, log2: bool, linear: bool, probe: bool = False) -> None:
+    def arm(
+        self,
+        step: int,
+        *,
+        log2: bool,
+        linear: bool,
+        probe: bool = False,
+        maps: Collection[keras.Variable] = (),
+    ) -> None:
         """Has the next train step captured as ``step``; it cannot be probed."""
+        self._mapped = {id(v) for v in maps}
         self.disarm()
         plain = self._model.train_function
         self.is_new(plain)
@@ -164,6 +175,13 @@ class TorchCapture(BorrowedStep):
         else:
             reported = False
         moments = None if loss is None or loss.moments is None else _host(loss.moments)
+        pictures = {
+            i: reduced(_host(gradient))
+            for i, (v, gradient) in enumerate(
+                (v, g) for c in calls for v, g in zip(c.variables, c.gradients, strict=True)
+            )
+            if id(v) in self._mapped and gradient is not None and not gradient.is_sparse
+        }
         scales = [np.full(len(call.variables), float(_host(call.scale))) for call in calls]
         return Captured(
             step=step,
@@ -177,6 +195,7 @@ class TorchCapture(BorrowedStep):
             labels=moments,
             counts=_joined([call.counts for call in calls]),
             linear=_joined([call.linear for call in calls]),
+            maps=pictures,
         )
 
     def weight_histograms(self, variables: list[keras.Variable]) -> np.ndarray:

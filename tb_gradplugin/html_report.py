@@ -108,10 +108,12 @@ def _answers(source: plugin.GradientsPlugin) -> Iterator[tuple[str, dict[str, An
         for path in (layer["path"] for layer in described[name]["layers"] if layer["recorded"])
     ]
     for _, name, path in sorted(layers, key=lambda item: item[0]):
-        yield (
-            _request("layer", run=name, layer=path),
-            source.layer_impl(ctx, experiment, name, path),
-        )
+        layer = source.layer_impl(ctx, experiment, name, path)
+        yield _request("layer", run=name, layer=path), layer
+        latest = {m["variable"]: str(m["step"]) for m in layer["maps"]}
+        for variable, step in latest.items():
+            request = _request("map", run=name, variable=variable, step=step)
+            yield request, source.map_impl(ctx, experiment, name, variable, step)
 
 
 def _request(route: str, **parameters: str) -> str:

@@ -21,6 +21,8 @@ TRAINING_TAG = "gradients/training"
 HEALTH_TAG = "gradients/health"
 MODEL_TAG = "gradients/model"
 PROBE_TAG = "gradients/probe"
+MAP_TAG = "gradients/map"
+"""A tag of its own for each variable: followed by ``/`` and its row."""
 
 BLOCK_SIZE = 512
 """Variables a statistics or histogram tensor holds; a larger model has further tags, so that no

@@ -74,6 +74,7 @@ class GradientsPlugin(base_plugin.TBPlugin):
             "/norms": _json_route(self.norms_impl, "run", grows=True),
             "/scalars": _json_route(self.scalars_impl, "run", grows=True),
             "/layer": _json_route(self.layer_impl, "run", "layer", grows=True),
+            "/map": _json_route(self.map_impl, "run", "variable", "step"),
             "/problems": _json_route(self.problems_impl),
             **{f"/static/{name}": _static_route(name) for name in _STATIC_FILES},
         }
@@ -126,7 +127,23 @@ class GradientsPlugin(base_plugin.TBPlugin):
         own = [v.path for v in data.structure.variables if v.layer == index]
         histograms = reader.read_histograms(source, data.models, own)
         probes = reader.read_probes(source, data.models)
-        return views.layer(index, data.rows, data.levels, histograms, data.models, probes)
+        maps = reader.read_maps(source, data.structure, index)
+        return views.layer(index, data.rows, data.levels, histograms, data.models, probes, maps)
+
+    def map_impl(
+        self, ctx: Any, experiment: str, run: str, variable: str, step: str
+    ) -> dict[str, Any]:
+        """The picture of a variable's gradient at a step."""
+        source = self._source(ctx, experiment, run)
+        structure = reader.read_models(source, points=1).latest
+        layer = next((v.layer for v in structure.variables if v.path == variable), None)
+        maps = [] if layer is None else reader.read_maps(source, structure, layer)
+        for at, path, picture in reversed(maps):
+            if (str(at), path) == (step, variable):
+                return views.gradient_map(at, path, picture)
+        raise errors.NotFoundError(
+            f"run {run!r} has no map of the gradient of {variable!r} at step {step!r}"
+        )
 
     def scalars_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
         """Loss, metrics and learning rate of one run and its siblings."""

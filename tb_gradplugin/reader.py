@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from tb_gradplugin import bins, metadata, summaries
+from tb_gradplugin.gradient_map import GradientMap
 from tb_gradplugin.health.judge import judge_run
 from tb_gradplugin.health.report import RunHealth, joined
 from tb_gradplugin.health.thresholds import Thresholds
@@ -193,6 +194,19 @@ def read_probes(source: Source, models: Models) -> list[ProbeRecord]:
         except summaries.DataError as e:
             note(source.problems, f"{metadata.PROBE_TAG} {e}")
     return out
+
+
+def read_maps(
+    source: Source, structure: ModelStructure, layer: int
+) -> list[tuple[int, str, GradientMap]]:
+    """(step, path of the variable, picture of its gradient) of a layer's variables, by step."""
+    out = []
+    for row in structure.rows_of_layer(layer):
+        path, tag = structure.variables[row].path, f"{metadata.MAP_TAG}/{row}"
+        found = _decoded(source, tag, source.read(tag), summaries.decode_map)
+        # Of a variable with this path: another model of the run may have had another one there.
+        out += [(step, path, m) for step, (_, (name, m)) in found.items() if name == path]
+    return sorted(out, key=lambda item: item[0])
 
 
 def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from tensorboard.plugins.histogram import metadata as histogram_metadata
 from tensorboard.plugins.scalar import metadata as scalar_metadata
 
 from tb_gradplugin import bins, metadata
+from tb_gradplugin.gradient_map import GradientMap
 from tb_gradplugin.health.report import RunHealth
 from tb_gradplugin.records import ProbeRecord, StepRecord, kept_time_steps
 from tb_gradplugin.structure import ModelStructure
@@ -131,6 +134,23 @@ def numbers(values: Any) -> list[float | None]:
     """As JSON has them, with the digits that float32 holds: null for NaN, ``LARGEST`` for Inf."""
     wide = np.clip(np.asarray(values, np.float64), -LARGEST, LARGEST)
     return [None if np.isnan(v) else float(f"{v:.9g}") for v in wide]
+
+
+def map_event(
+    variable: str, row: int, picture: GradientMap, step: int, wall_time: float
+) -> event_pb2.Event:
+    """The picture of the gradient of ``variable``, which is the structure's ``row``-th."""
+    data = {
+        "variable": variable,
+        "shape": picture.shape,
+        "slices": picture.slices,
+        "reduced": picture.codes.shape[-2:],
+        "scale": picture.scale,
+        "codes": base64.b64encode(zlib.compress(picture.codes.tobytes())).decode("ascii"),
+    }
+    value = _value(f"{metadata.MAP_TAG}/{row}", _text(json.dumps(data)))
+    summary = summary_pb2.Summary(value=[value])
+    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
 def model_event(structure: ModelStructure, step: int, wall_time: float) -> event_pb2.Event:
@@ -254,6 +274,21 @@ def decode_probe(array: np.ndarray, step: int, wall_time: float, layers: int) ->
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as e:
         raise DataError(f"does not hold a probe of this model: {e!r}") from e
+
+
+def decode_map(array: np.ndarray) -> tuple[str, GradientMap]:
+    """Path of the variable and its picture; DataError if it is something else."""
+    text = _decode_text(array)
+    try:
+        data = json.loads(text)
+        _expect(data["variable"], str)
+        slices = tuple(data["slices"])
+        codes = np.frombuffer(zlib.decompress(base64.b64decode(data["codes"])), np.int8)
+        codes = codes.reshape(*slices, *data["reduced"])
+        picture = GradientMap(tuple(data["shape"]), slices, float(data["scale"]), codes)
+    except (ValueError, TypeError, KeyError, AttributeError, zlib.error) as e:
+        raise DataError(f"does not hold a gradient map: {e!r}") from e
+    return data["variable"], picture
 
 
 def _table(values: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:

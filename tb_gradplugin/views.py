@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tb_gradplugin import bins, metadata, reader, scales, summaries
+from tb_gradplugin.gradient_map import GradientMap
 from tb_gradplugin.health.report import RunHealth
 from tb_gradplugin.records import ProbeRecord
 from tb_gradplugin.structure import ModelStructure
@@ -149,6 +150,7 @@ def layer(
     histograms: reader.Rows,
     models: reader.Models,
     probes: Sequence[ProbeRecord] = (),
+    maps: Sequence[tuple[int, str, GradientMap]] = (),
 ) -> dict[str, Any]:
     """The answer of ``layer``.
 
@@ -159,6 +161,7 @@ def layer(
         histograms: of the layer's variables.
         models: structures of the run; ``index`` is of the latest.
         probes: of the run, by step.
+        maps: of the layer, see ``reader.read_maps``.
     """
     structure = models.latest
     own = structure.rows_of_layer(index)
@@ -181,6 +184,28 @@ def layer(
         "level": numbers(level),
         "histograms": _histograms(histograms, [structure.variables[i].path for i in own]),
         "probe": _probe(structure.layers[index].path, models, probes),
+        "maps": [
+            {
+                "variable": path,
+                "step": step,
+                "shape": list(picture.shape),
+                "reduced": list(picture.codes.shape[-2:]),
+            }
+            for step, path, picture in maps
+        ],
+    }
+
+
+def gradient_map(step: int, variable: str, picture: GradientMap) -> dict[str, Any]:
+    """The answer of ``map``."""
+    return {
+        "variable": variable,
+        "step": step,
+        "shape": list(picture.shape),
+        "slices": list(picture.slices),
+        "reduced": list(picture.codes.shape[-2:]),
+        "scale": strict(picture.scale),
+        "codes": base64.b64encode(picture.codes.tobytes()).decode("ascii"),
     }
 
 

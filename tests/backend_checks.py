@@ -29,6 +29,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tb_gradplugin import bins
 from tb_gradplugin.callbacks import GradientMonitor
 from tb_gradplugin.callbacks.capture import create_capture
+from tb_gradplugin.gradient_map import reduced
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
 BACKEND = keras.backend.backend()
@@ -92,8 +93,9 @@ def statistics64(gradient: Any, before: Any, after: Any) -> np.ndarray:
 class Watch(keras.callbacks.Callback):
     """Captures the one step of every epoch; weights are taken between epochs."""
 
-    def __init__(self) -> None:
+    def __init__(self, maps: Any = ()) -> None:
         super().__init__()
+        self.maps = maps
         self.weights: list[list[np.ndarray]] = []
         self.captured: list[Any] = []
         self.capture: Any = None
@@ -104,7 +106,7 @@ class Watch(keras.callbacks.Callback):
         self.weights.append([np.array(v.numpy()) for v in self.model.variables])
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        self.capture.arm(len(self.weights), log2=True, linear=True)
+        self.capture.arm(len(self.weights), log2=True, linear=True, maps=self.maps)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         found = self.capture.collect()
@@ -112,6 +114,10 @@ class Watch(keras.callbacks.Callback):
             raise self.capture.failure
         self.captured.append(found)
         self.last = [np.array(v.numpy()) for v in self.model.variables]
+
+    def without_maps(self) -> Watch:
+        self.maps = ()
+        return self
 
 
 Make = Callable[[], tuple[Any, np.ndarray, np.ndarray]]
@@ -359,6 +365,27 @@ def check_hard_gradients() -> None:
             return model, x, y
 
         compare(make, steps=1)
+
+
+def check_pictures_of_gradients() -> None:
+    for make in (cnn, lambda: mlp(run_eagerly=True)):
+        model, x, y = make()
+        wanted = [v for v in model.trainable_variables if len(v.shape) >= 2][1:]
+        watch = Watch(maps=wanted)
+        model.fit(x, y, batch_size=len(x), epochs=2, shuffle=False, verbose=0, callbacks=[watch])
+        reference, _, _ = make()
+        for captured, before in zip(watch.captured, watch.weights, strict=True):
+            found = gradients(reference, before, x, y)
+            names = [any(v is w for w in wanted) for v in captured.variables]
+            assert sorted(captured.maps) == [i for i, name in enumerate(names) if name]
+            for i, picture in captured.maps.items():
+                expected = reduced(found[i])
+                assert (picture.shape, picture.slices) == (expected.shape, expected.slices)
+                assert_allclose(picture.scale, expected.scale, rtol=1e-4)
+                # A code may fall to the other side of its border.
+                assert np.abs(picture.codes.astype(int) - expected.codes).max() <= 1
+        model.fit(x, y, batch_size=len(x), verbose=0, callbacks=[watch.without_maps()])
+        assert watch.captured[-1].maps == {}
 
 
 def check_many_elements() -> float:

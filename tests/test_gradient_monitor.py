@@ -690,7 +690,7 @@ def test_an_instrumented_step_that_does_not_compile_leaves_the_users_own(tmp_pat
     from tb_gradplugin.callbacks.tensorflow_capture import TensorFlowCapture
 
     def build(self, plain):
-        self._plain, self._want = plain, tf.Variable([0.0, 0.0])
+        self._plain, self._want = plain, tf.Variable([0.0, 0.0, 0.0])
         self._optimizers = [self._model.optimizer]
 
         def fails(iterator):
