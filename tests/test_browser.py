@@ -227,12 +227,17 @@ def test_a_growing_run_is_followed_without_losing_the_layer(page, tmp_path, load
         detail = frame.locator("[data-testid=layer-detail]")
         detail.wait_for(timeout=15_000)
         layer, before = detail.get_attribute("data-layer"), heatmap.get_attribute("data-columns")
+        page.keyboard.press("+")
+        page.wait_for_timeout(300)
+        address = page.url
+        assert "zoom=" in address
         growing_run(logs / "run1", range(30, 60))
         deadline = time.monotonic() + 40
         while heatmap.get_attribute("data-columns") == before and time.monotonic() < deadline:
             page.wait_for_timeout(500)
         assert int(heatmap.get_attribute("data-columns")) > int(before)
         assert detail.get_attribute("data-layer") == layer
+        assert page.url == address  # neither zoom nor step nor layer has moved
 
 
 def test_hostile_names_are_shown_as_text(page, tmp_path):
@@ -671,3 +676,36 @@ def test_a_page_that_holds_its_data_needs_no_server(page, modules_board, tmp_pat
     assert "not in this file" in error.inner_text()
     assert [url for url in asked if not url.startswith("file:")] == []
     keep(page, "saved_page")
+
+
+def test_a_poll_brings_only_what_is_new(page, tmp_path):
+    logs = tmp_path / "logs"
+    growing_run(logs / "run1", range(1, 30))
+    asked = []
+
+    def answer(route):
+        """The heatmap of a server that knows what the page holds."""
+        url = urlsplit(route.request.url)
+        query = parse_qs(url.query)
+        asked.append(query)
+        full = route.fetch(url=url._replace(query=f"run={query['run'][0]}").geturl()).json()
+        since = int(query.get("since", ["0"])[0])
+        first = next((i for i, s in enumerate(full["steps"]) if s > since), len(full["steps"]))
+        codes = np.frombuffer(base64.b64decode(full["codes"]), np.uint8)
+        codes = codes.reshape(len(full["layers"]), -1)[:, first:]
+        part = {"steps": full["steps"][first:], "wall_times": full["wall_times"][first:]}
+        part |= {"codes": base64_of(codes), "epoch": "first & only"}
+        route.fulfill(json={**full, **part, **({"since": since} if since else {})})
+
+    with board_for(page, str(logs), tmp_path / "log", "--reload_interval=1") as board:
+        page.route("**/plugin/gradients/heatmap*", answer)
+        frame = open_tab(page, board, "run1")
+        heatmap = frame.locator(HEATMAP)
+        heatmap.wait_for(timeout=30_000)
+        growing_run(logs / "run1", range(30, 60))
+        deadline = time.monotonic() + 40
+        while heatmap.get_attribute("data-columns") != "59" and time.monotonic() < deadline:
+            page.wait_for_timeout(500)
+        assert heatmap.get_attribute("data-columns") == "59"
+        assert "since" not in asked[0]
+        assert (asked[1]["since"], asked[1]["epoch"]) == (["29"], ["first & only"])

@@ -253,9 +253,10 @@ export function App() {
     return (
       <div class="app">
         {runs.error ? (
-          <div class="lonely">
+          <main class="lonely">
+            <h1 class="visually-hidden">Gradients</h1>
             <ErrorPanel what="The list of runs" error={runs.error} onRetry={runs.retry} />
-          </div>
+          </main>
         ) : (
           <div class="lonely" role="status" aria-busy="true" aria-label="Loading">
             <div class="skeleton" style={{ height: '28px', width: '40%' }} />

@@ -112,18 +112,17 @@ export function withView(hash: string, view: View): string {
   return `#${parts.join('&')}`;
 }
 
-/** A page of its own, such as a saved report, has its own address. */
-function owner(): Window | null {
-  return window.parent === window ? window : parentWindow();
+/** A page of its own, such as a saved report, has its own address; so has one in a foreign frame. */
+function owner(): Window {
+  return parentWindow() ?? window;
 }
 
 export function readView(): View {
-  return parseView(owner()?.location.hash ?? '');
+  return parseView(owner().location.hash);
 }
 
 export function writeView(view: View): void {
   const host = owner();
-  if (!host) return;
   try {
     const url = new URL(host.location.href);
     // Another tab is open: the address is its own.

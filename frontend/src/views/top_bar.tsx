@@ -22,8 +22,9 @@ interface Props {
 const MOST_COMPARED = 3;
 
 function modelWords(run: Run): string {
-  const { model } = run;
+  const { model, size } = run;
   const parts = model ? [model.name, model.optimizer, model.loss, model.backend] : [];
+  if (size) parts.push(plural(size.layers, 'layer'), plural(size.variables, 'variable'));
   return parts.filter(Boolean).join(' · ');
 }
 
