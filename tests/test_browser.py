@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
+from tb_gradplugin.health.report import Note, Remedy
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 from tests.conftest import tensorboard
 from tests.fake_runs import dense_structure, finding, write_run
@@ -311,7 +312,14 @@ def modules_board(tmp_path_factory):
     ]
     sick.append(finding("dead", ["head"], since=20, last=40))
     write_run(
-        logs / "deep" / "gradients", encoder(10), range(1, 41), findings=sick, histogram_every=4
+        logs / "deep" / "gradients",
+        encoder(10),
+        range(1, 41),
+        findings=sick,
+        histogram_every=4,
+        notes=[
+            Note("overfitting", 33, {"gap": 0.5}, "It learns by heart.", (Remedy("Stop", "", ""),))
+        ],
     )
     write_run(
         logs / "shallow" / "gradients", encoder(5), range(1, 41), scale=10.0, histogram_every=4
@@ -335,6 +343,8 @@ def test_like_findings_share_a_card_and_chips_filter_them(page, modules_board):
     cards = frame.locator("[data-testid=finding-card]")
     assert cards.count() == 3  # block_0's two, block_3's, the head's
     assert "2 layers" in cards.first.inner_text()
+    assert "It learns by heart." in text(frame, "note")
+    assert "since step 33" in text(frame, "note")
     frame.locator(".chip", has_text="dead").click()
     assert cards.count() == 1
     assert "kind=dead" in page.url
