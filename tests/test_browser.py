@@ -434,6 +434,8 @@ def test_everything_can_be_done_with_keys(page, modules_board):
     page.wait_for_timeout(200)
     assert rows(frame) == 2
     press("Escape")
+    page.wait_for_timeout(200)
+    assert rows(frame) == 2
     press("n")
     press("n")
     active = frame.locator("[data-group]:focus")

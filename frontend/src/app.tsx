@@ -186,10 +186,14 @@ export function App() {
     [groups, view.pin],
   );
   const isMuted = useMemo(() => {
-    const loud = groups.filter(({ id }) => !view.mute.includes(id));
-    if (loud.length === groups.length) return () => false;
-    const heard = new Set(loud.flatMap((g) => g.layers.map((path) => `${g.kind}\n${path}`)));
-    return (path: string, kind: string) => !heard.has(`${kind}\n${path}`);
+    const marks = (some: readonly Group[]) =>
+      new Set(some.flatMap((group) => group.layers.map((path) => `${group.kind}\n${path}`)));
+    const loud = marks(groups.filter(({ id }) => !view.mute.includes(id)));
+    const quiet = marks(groups.filter(({ id }) => view.mute.includes(id)));
+    return (path: string, kind: string) => {
+      const mark = `${kind}\n${path}`;
+      return quiet.has(mark) && !loud.has(mark);
+    };
   }, [groups, view.mute]);
   const filter = useMemo(
     () => compileFilter(view.filter, layers ?? NOTHING),
