@@ -110,14 +110,26 @@ class Capture(Protocol):
         ...
 
 
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
 def unsupported() -> str | None:
     """Why no capture is possible with the backend in use, or None."""
     backend = keras.backend.backend()
-    if backend == "tensorflow":
+    if backend in BACKENDS:
         return None
     return (
-        f"Only the Keras backend 'tensorflow' is supported; this process runs {backend!r}. "
-        "Set the environment variable KERAS_BACKEND=tensorflow before importing keras."
+        f"The Keras backends {', '.join(BACKENDS)} are supported; this process runs {backend!r}. "
+        "Set the environment variable KERAS_BACKEND before importing keras."
+    )
+
+
+def no_probe() -> NotImplementedError:
+    """What is told where a step cannot be looked into."""
+    return NotImplementedError(
+        "Looking inside a step (probe_freq, preflight) needs the TensorFlow backend; this process "
+        f"runs {keras.backend.backend()!r}. Causes that only a probe sees, such as data that is "
+        "not scaled, are not named."
     )
 
 
@@ -129,7 +141,7 @@ def create_capture(
     histograms: bool,
     exact_probe: bool = True,
 ) -> Capture:
-    """The capture for ``model`` under the backend in use.
+    """The capture for ``model`` under the backend in use, which alone is imported.
 
     Args:
         model: a compiled model about to be fitted.
@@ -144,6 +156,15 @@ def create_capture(
     reason = unsupported()
     if reason:
         raise NotImplementedError(reason)
+    backend = keras.backend.backend()
+    if backend == "jax":
+        from .jax_capture import JaxCapture
+
+        return JaxCapture(model, optimizers, updates=updates, histograms=histograms)
+    if backend == "torch":
+        from .torch_capture import TorchCapture
+
+        return TorchCapture(model, optimizers, updates=updates)
     from .tensorflow_capture import TensorFlowCapture
 
     return TensorFlowCapture(

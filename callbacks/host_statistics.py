@@ -34,3 +34,66 @@ def _sums(gradient: np.ndarray) -> tuple[float, float, float, float, int]:
         high = max(high, float(np.maximum.reduce(piece)))
         nonzero += int(np.count_nonzero(piece != 0.0))  # of bools: many times faster
     return total, square, low, high, nonzero
+
+
+TINY_SQUARE = 1e-30
+"""Sums of squares below it lose digits in float32."""
+
+
+def described(sums: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first eight of ``metadata.STATISTICS_COLUMNS``, and where they may be wrong.
+
+    Args:
+        sums: [gradients, 6]: sum, sum of squares, smallest, largest, number of elements other than
+            zero, sum of squared deviations from the mean (negative: unknown).
+        sizes: [gradients], number of elements.
+
+    Returns:
+        float64 [gradients, 8]; bool [gradients], True where elements are not finite, squares left
+        float32's range, or the deviation is the difference of nearly equal numbers: see
+        ``careful``.
+    """
+    total, square, low, high, nonzero, centred = sums.astype(np.float64).T
+    with np.errstate(all="ignore"):
+        mean, mean_square = total / sizes, square / sizes
+        known = centred >= 0.0
+        variance = np.where(known, centred / sizes, mean_square - mean**2)
+        some = np.maximum(-low, high) > 0.0
+        good = np.isfinite(square) & ((square > TINY_SQUARE) | ~some)
+        cancelled = ~known & some & (mean**2 > 0.5 * mean_square)
+        columns = (np.sqrt(square), mean, np.sqrt(np.maximum(variance, 0.0)), low, high)
+        zeros = (sizes - nonzero) / sizes
+        nothing = np.zeros_like(mean)
+    return np.stack([*columns, zeros, nothing, nothing], 1), ~good | cancelled
+
+
+def careful(gradient: np.ndarray) -> tuple[float, ...]:
+    """The first eight of ``metadata.STATISTICS_COLUMNS``, summed in float64.
+
+    Args:
+        gradient: floats of any values, [n], n > 0.
+    """
+    pieces = [gradient[i : i + PIECE] for i in range(0, gradient.size, PIECE)]
+    count, nan, nonzero, total, square = 0, 0, 0, 0.0, 0.0
+    low, high = np.inf, -np.inf
+    for piece in pieces:
+        finite = _finite(piece)
+        nan += int(np.isnan(piece).sum())
+        if finite.size:
+            count += finite.size
+            nonzero += int(np.count_nonzero(finite))
+            total += float(finite.sum())
+            square += float(finite @ finite)
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if not count:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, float(nan), float(gradient.size - nan)
+    mean = total / count
+    spread = sum(float(np.sum((_finite(piece) - mean) ** 2)) for piece in pieces)
+    inf = gradient.size - count - nan
+    zeros = (count - nonzero) / gradient.size
+    return square**0.5, mean, (spread / count) ** 0.5, low, high, zeros, float(nan), float(inf)
+
+
+def _finite(piece: np.ndarray) -> np.ndarray:
+    piece = piece.astype(np.float64)
+    return piece[np.isfinite(piece)]

@@ -23,6 +23,7 @@ from tb_gradplugin import bins
 
 from . import tensorflow_statistics as stats
 from .baseline import label_moments
+from .borrowed_step import replaced, set_train_function, shortest
 from .capture import Captured, CapturedProbe, find_optimizers
 
 SINGLE_DEVICE = ("_DefaultDistributionStrategy", "OneDeviceStrategy")
@@ -120,7 +121,7 @@ class TensorFlowCapture:
             self._wanted = (log2, linear)
 
         def one_shot(iterator: Any) -> Any:
-            _set(model, plain)
+            set_train_function(model, plain)
             self._pending = None
             try:
                 with self._patched():
@@ -139,13 +140,13 @@ class TensorFlowCapture:
             return out
 
         one_shot.plain = plain  # type: ignore[attr-defined]
-        _set(model, one_shot)
+        set_train_function(model, one_shot)
 
     def disarm(self) -> None:
         """Puts the user's own train function back, also after an aborted fit."""
         armed = self._model.train_function
         if hasattr(armed, "plain"):
-            _set(self._model, armed.plain)
+            set_train_function(self._model, armed.plain)
 
     def _build(self, plain: Callable[..., Any] | None) -> None:
         self._slots = []
@@ -171,18 +172,18 @@ class TensorFlowCapture:
             self._calls, self._loss = 0, None
             self._graph = _graph()
             with contextlib.ExitStack() as stack:
-                stack.enter_context(_replaced(model, "compute_loss", self._watch_loss(model)))
+                stack.enter_context(replaced(model, "compute_loss", self._watch_loss(model)))
                 if not self._ordered:
                     self._order.clear()
                     for layer in model._flatten_layers(include_self=False, recursive=True):
-                        stack.enter_context(_replaced(layer, "call", self._watch_call(layer)))
+                        stack.enter_context(replaced(layer, "call", self._watch_call(layer)))
                 if probe is not None:
                     stack.enter_context(probe.watching(data))
                 out = original(data)
                 self._ordered = True
                 return out
 
-        with _replaced(model, "train_step", train_step):
+        with replaced(model, "train_step", train_step):
             try:
                 model.train_function = None
                 model.make_train_function(force=True)
@@ -216,7 +217,7 @@ class TensorFlowCapture:
         with contextlib.ExitStack() as stack:
             for optimizer in self._optimizers:
                 wrapped = self._watch_apply(optimizer, optimizer.apply)
-                stack.enter_context(_replaced(optimizer, "apply", wrapped))
+                stack.enter_context(replaced(optimizer, "apply", wrapped))
             try:
                 yield
             finally:
@@ -357,7 +358,7 @@ class TensorFlowCapture:
             tables.append(self._statistics(slot, results, there))
             scales.append(scale if there else 1.0)
             if there and not reached:
-                reached, rate = True, _shortest(its_rate)
+                reached, rate = True, shortest(its_rate)
             if there and its_seen:
                 seen, loss, data_loss = True, its_loss, its_data_loss
                 moments = results[len(results) - slot.moments :].reshape(2, -1)
@@ -409,25 +410,6 @@ class TensorFlowCapture:
         flat = [stats.as_gradient(_value(v), xla=False) for v in variables]
         shape = [len(flat), stats.STOCK_BUCKETS, 3]
         return stats.histograms(flat, stats.linear_histogram, shape).numpy()
-
-
-@contextlib.contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """``owner.name`` is ``value`` meanwhile, set on the instance past Keras's tracking."""
-    kept = owner.__dict__.get(name)
-    owner.__dict__[name] = value
-    try:
-        yield
-    finally:
-        if kept is None:
-            owner.__dict__.pop(name, None)
-        else:
-            owner.__dict__[name] = kept
-
-
-def _set(model: Any, function: Any) -> None:
-    """Sets the train function past Keras's tracking of attributes, which takes its time."""
-    model.__dict__["train_function"] = function
 
 
 @functools.cache
@@ -526,11 +508,6 @@ def _loss_scale(optimizer: Any) -> Any:
     else:
         scale = getattr(optimizer, "loss_scale_factor", None) or 1.0
     return tf.cast(scale, tf.float32)
-
-
-def _shortest(rate: float) -> float:
-    """The number meant by a float32: 0.001 for 0.0010000000474974513; NaN for a negative one."""
-    return float(f"{rate:.7g}") if rate >= 0.0 else float("nan")
 
 
 def _learning_rate(optimizer: Any) -> Any:

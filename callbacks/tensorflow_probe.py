@@ -25,9 +25,10 @@ from tensorflow.python.eager import record  # pyright: ignore[reportMissingImpor
 from tb_gradplugin.metadata import PROBE_COLUMNS
 from tb_gradplugin.records import TIME_POINTS, kept_time_steps
 
+from .borrowed_step import replaced
 from .capture import CapturedProbe
 from .describe import activation_name, layers_in_order
-from .tensorflow_capture import _counted, _own_variable, _read, _replaced
+from .tensorflow_capture import _counted, _own_variable, _read
 
 FLAT_BEYOND = {"tanh": (-0.99, 0.99), "sigmoid": (0.01, 0.99), "hard_sigmoid": (0.01, 0.99)}
 """Outputs at and beyond which an activation counts as saturated: its slope is below 0.02 (tanh) or
@@ -111,11 +112,11 @@ class Probe:
         self._layers = [layer for layer in found if not isinstance(layer, keras.Model)]
         self._recurrent = [i for i, layer in enumerate(self._layers) if _is_recurrent(layer)]
         for layer in self._layers:
-            stack.enter_context(_replaced(layer, "call", self._watch_call(layer, notes)))
+            stack.enter_context(replaced(layer, "call", self._watch_call(layer, notes)))
         for i in self._recurrent:
             layer = self._layers[i]
             loop = self._watch_loop(layer, notes)
-            stack.enter_context(_replaced(layer, "inner_loop", loop))
+            stack.enter_context(replaced(layer, "inner_loop", loop))
 
     # Outputs.
 
@@ -211,7 +212,7 @@ class Probe:
                 return output, [output, *states[1:]]
             return output, output
 
-        with _replaced(cell, "call", call):
+        with replaced(cell, "call", call):
             # LSTM and GRU would first try a fused kernel, which knows no eps.
             out = keras.layers.RNN.inner_loop(
                 layer, tf.concat([sequences, eps], -1), initial_state, mask, training

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tb_gradplugin import bins
+from tb_gradplugin.bins import STOCK_BUCKETS
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
 from . import host_statistics
@@ -30,9 +31,6 @@ TINY_SQUARE = 1e-30
 """Sums of squares below it lose digits in float32: the careful path takes over."""
 FLOAT32_COUNTS = 2**24
 """Whole numbers that float32 can tell apart."""
-
-STOCK_BUCKETS = 30
-"""Buckets of the standard histogram summaries, as TensorBoard's own writer uses."""
 
 Tensor = Any
 Gradient = tuple[Tensor, Tensor | int]

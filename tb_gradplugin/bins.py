@@ -26,6 +26,8 @@ MIN_EXPONENT = -76
 MAX_EXPONENT = MIN_EXPONENT + OCTAVES
 BINS = 2 * OCTAVES + 4
 ZERO, NAN, POSITIVE_INF, NEGATIVE_INF = range(2 * OCTAVES, BINS)
+STOCK_BUCKETS = 30
+"""Buckets of the standard histogram summaries, as TensorBoard's own writer uses."""
 FULL_SHARE = 65535
 """Stored value of a share of 1; a bin that holds anything stores at least 1."""
 

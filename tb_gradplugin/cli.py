@@ -43,6 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         help=f"exit with 1 on findings of these kinds, comma-separated: {', '.join(KINDS)}",
     )
     report.add_argument(
+        "--html",
+        metavar="FILE",
+        help="write the dashboard of all runs to one HTML file that needs no server",
+    )
+    report.add_argument(
         "--threshold",
         metavar="NAME=VALUE",
         action="append",
@@ -61,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         thresholds = Thresholds(**dict(arguments.threshold)) if arguments.threshold else None
     except (TypeError, ValueError) as error:
         parser.error(f"--threshold: {error}")
-    return _report(arguments.logdir, arguments.json, arguments.fail_on, thresholds)
+    if arguments.html is not None and thresholds is not None:
+        parser.error("--html shows what was found while training: leave out --threshold")
+    return _report(arguments.logdir, arguments.json, arguments.fail_on, thresholds, arguments.html)
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -88,7 +95,11 @@ def _threshold(text: str) -> tuple[str, float]:
 
 
 def _report(
-    logdir: str, as_json: bool, fail_on: frozenset[str], thresholds: Thresholds | None
+    logdir: str,
+    as_json: bool,
+    fail_on: frozenset[str],
+    thresholds: Thresholds | None,
+    html: str | None,
 ) -> int:
     from tb_gradplugin.logdir import read_report
 
@@ -107,7 +118,24 @@ def _report(
         print(json.dumps(strict(report.to_dict()), allow_nan=False, indent=2))
     else:
         _print(report)
+    if html is not None and not _write_html(logdir, html):
+        return NO_DATA
     return FOUND if fail_on & set(report.kinds) else FINE
+
+
+def _write_html(logdir: str, path: str) -> bool:
+    """Whether it could be written."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorBoard imports it where it is
+    from tb_gradplugin import html_report
+
+    try:
+        left_out = html_report.write(logdir, path)
+    except OSError as error:
+        _complain(f"--html {path}: {error.strerror or error}; name a file that can be written")
+        return False
+    if left_out:
+        _complain(f"{path}: {len(left_out)} views are not in it, it would be too large")
+    return True
 
 
 def _complain(line: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from tensorboard.data import provider
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from tb_gradplugin import curves, logdir, metadata, reader, scales, sources, views
+from tb_gradplugin import curves, logdir, metadata, reader, scales, since, sources, views
 from tb_gradplugin.health.judge import RULES
 from tb_gradplugin.structure import ModelStructure
 
@@ -71,9 +70,10 @@ class GradientsPlugin(base_plugin.TBPlugin):
         return {
             "/runs": _json_route(self.runs_impl),
             "/run": _json_route(self.run_impl, "run"),
-            "/heatmap": _json_route(self.heatmap_impl, "run"),
-            "/scalars": _json_route(self.scalars_impl, "run"),
-            "/layer": _json_route(self.layer_impl, "run", "layer"),
+            "/heatmap": _json_route(self.heatmap_impl, "run", grows=True),
+            "/norms": _json_route(self.norms_impl, "run", grows=True),
+            "/scalars": _json_route(self.scalars_impl, "run", grows=True),
+            "/layer": _json_route(self.layer_impl, "run", "layer", grows=True),
             "/problems": _json_route(self.problems_impl),
             **{f"/static/{name}": _static_route(name) for name in _STATIC_FILES},
         }
@@ -109,6 +109,11 @@ class GradientsPlugin(base_plugin.TBPlugin):
         source = self._source(ctx, experiment, run)
         data = self._statistics(experiment, source)
         return views.heatmap(data.rows, data.levels, data.structure, reader.read_health(source))
+
+    def norms_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
+        """Gradient norms, layers x steps, of one run."""
+        data = self._statistics(experiment, self._source(ctx, experiment, run))
+        return views.norms(data.rows, data.structure)
 
     def layer_impl(self, ctx: Any, experiment: str, run: str, layer: str) -> dict[str, Any]:
         """Series and histograms of one layer."""
@@ -159,8 +164,13 @@ class GradientsPlugin(base_plugin.TBPlugin):
         return kept
 
 
-def _json_route(impl: Callable[..., dict[str, Any]], *parameters: str) -> Callable[..., Any]:
-    """Parses the request, calls ``impl`` and responds; errors become one sentence."""
+def _json_route(
+    impl: Callable[..., dict[str, Any]], *parameters: str, grows: bool = False
+) -> Callable[..., Any]:
+    """Parses the request, calls ``impl`` and responds; errors become one sentence.
+
+    An answer that ``grows`` may be asked for since a step.
+    """
 
     @wrappers.Request.application
     def serve(request: wrappers.Request) -> wrappers.Response:
@@ -171,7 +181,7 @@ def _json_route(impl: Callable[..., dict[str, Any]], *parameters: str) -> Callab
         experiment = plugin_util.experiment_id(request.environ)
         try:
             answer = impl(ctx, experiment, **{name: request.args[name] for name in parameters})
-            body = json.dumps(answer, allow_nan=False, separators=(",", ":"))
+            body = views.body(since.answer(answer, request.args) if grows else answer)
         except errors.PublicError as e:
             return _sentence(request, str(e), e.http_code)
         except Exception:  # a fault of ours must not show as a traceback page

@@ -126,9 +126,7 @@ def levels(statistics: np.ndarray, structure: ModelStructure) -> Levels:
         statistics: float32 [T, V, 10], NaN rows: not recorded.
         structure: with V variables.
     """
-    owner = np.array([v.layer for v in structure.variables], np.int64)
-    layers = sorted(set(owner.tolist()))
-    groups = [np.flatnonzero(owner == layer) for layer in layers]
+    layers, groups = _groups(structure)
     judged = np.array([v.role in JUDGED_ROLES for v in structure.variables], bool)
     norm = gradient_norm(statistics)
     per_layer = layer_norm(norm, groups)
@@ -166,16 +164,75 @@ def bucket(codes: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         indices of each bucket's first step, and codes uint8 [min(T, columns), rows].
     """
-    count = len(codes)
-    if count <= columns:
-        return np.arange(count), codes
-    starts = np.arange(columns) * count // columns
     rank = np.abs(codes.astype(np.int32) - CODE_OF_ZERO)
     rank[codes == ZERO] = 1000
     rank[codes == NONFINITE] = 1001
     rank[codes == NOT_RECORDED] = -1
+    return _bucket(codes, rank, columns)
+
+
+def norms(
+    statistics: np.ndarray, structure: ModelStructure
+) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Gradient L2 norm of every layer with trained variables.
+
+    Args:
+        statistics: float32 [T, V, 10], NaN rows: not recorded.
+        structure: with V variables.
+
+    Returns:
+        the layers; their norms [T, layers], NaN where not recorded; bool [T, layers], True where
+        an element is NaN or Inf.
+    """
+    layers, groups = _groups(structure)
+    bad = (column(statistics, "nan_count") > 0) | (column(statistics, "inf_count") > 0)
+    per_layer = layer_norm(gradient_norm(statistics), groups)
+    return layers, per_layer, _reduce(np.logical_or, bad, groups)
+
+
+FIRST_NORM = 3
+"""Code of the smallest norm."""
+
+
+def quantise_norms(norm: np.ndarray, bad: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """uint8 codes [T, rows]: a special code, or ``low + step * (code - 3)`` is log10 of the norm.
+
+    Returns:
+        codes, ``low`` and ``step``: 1/16 decade, or 1/8, 1/4, 1/2 where the range needs it.
+    """
+    usable = np.isfinite(norm) & (norm > 0)
+    log = np.log10(np.where(usable, norm, 1.0))
+    low = float(np.floor(log[usable].min())) if usable.any() else 0.0
+    high = float(log[usable].max()) if usable.any() else 0.0
+    step = next(1 / n for n in (16, 8, 4, 2) if n == 2 or (high - low) * n <= 255 - FIRST_NORM)
+    codes = np.clip(np.round((log - low) / step) + FIRST_NORM, FIRST_NORM, 255).astype(np.uint8)
+    codes[~usable] = ZERO
+    codes[np.isnan(norm)] = NOT_RECORDED
+    codes[bad | np.isinf(norm)] = NONFINITE
+    return codes, low, step
+
+
+def bucket_norms(codes: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """As ``bucket``; a bucket keeps NONFINITE, else the largest norm."""
+    rank = codes.astype(np.int32)
+    rank[codes == NONFINITE] = 256
+    return _bucket(codes, rank, columns)
+
+
+def _bucket(codes: np.ndarray, rank: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    count = len(codes)
+    if count <= columns:
+        return np.arange(count), codes
+    starts = np.arange(columns) * count // columns
     best = np.maximum.reduceat(rank * 256 + codes, starts, axis=0)
     return starts, (best & 255).astype(np.uint8)
+
+
+def _groups(structure: ModelStructure) -> tuple[list[int], list[np.ndarray]]:
+    """Layers with trained variables, and per layer the indices of these."""
+    owner = np.array([v.layer for v in structure.variables], np.int64)
+    layers = sorted(set(owner.tolist()))
+    return layers, [np.flatnonzero(owner == layer) for layer in layers]
 
 
 def _reduce(ufunc: np.ufunc, values: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -26,6 +27,16 @@ def strict(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [strict(v) for v in value]
     return value
+
+
+def body(answer: dict[str, Any]) -> str:
+    """JSON of an answer; the codes of a table, bytes a column until now, become row-major."""
+    if "codes" in answer and isinstance(answer["codes"], list):
+        table = np.frombuffer(b"".join(answer["codes"]), np.uint8)
+        rows = table.reshape(len(answer["codes"]), len(answer["layers"])).T
+        text = base64.b64encode(np.ascontiguousarray(rows).tobytes()).decode("ascii")
+        answer = {**answer, "codes": text}
+    return json.dumps(answer, allow_nan=False, separators=(",", ":"))
 
 
 def numbers(values: np.ndarray) -> list[float | None]:
@@ -83,6 +94,11 @@ def run(
             }
             for i, layer in enumerate(structure.layers)
         ],
+        "size": {
+            "layers": len(structure.layers),
+            "variables": len(structure.variables),
+            "steps": health.logged if health else 0,
+        },
         "rules": [
             {"kind": kind, "title": title, "checks": checks} for kind, title, checks in rules
         ],
@@ -101,13 +117,28 @@ def heatmap(
         "steps": rows.steps[columns].tolist(),
         "wall_times": times(rows.wall_times[columns]),
         "layers": paths,
-        "codes": base64.b64encode(np.ascontiguousarray(codes.T).tobytes()).decode("ascii"),
+        "codes": [column.tobytes() for column in codes],
         "sick": [
             [row_of[path], f.kind, f.since_step, f.last_step, f.active]
             for f in (health.findings if health else ())
             for path in f.layers
             if path in row_of
         ],
+    }
+
+
+def norms(rows: reader.Rows, structure: ModelStructure) -> dict[str, Any]:
+    """The answer of ``norms``; ``rows`` are the statistics of all variables."""
+    layers, per_layer, bad = scales.norms(rows.values, structure)
+    codes, low, step = scales.quantise_norms(per_layer, bad)
+    columns, codes = scales.bucket_norms(codes, MAX_COLUMNS)
+    return {
+        "steps": rows.steps[columns].tolist(),
+        "wall_times": times(rows.wall_times[columns]),
+        "layers": [structure.layers[i].path for i in layers],
+        "codes": [column.tobytes() for column in codes],
+        "log10_min": low,
+        "log10_step": step,
     }
 
 

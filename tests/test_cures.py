@@ -42,7 +42,7 @@ def apply(id_: str, given: Setup, layers: list[int] | None = None, rate: float =
         loss=given.loss,
     )
     where = list(range(len(structure.layers) - 1)) if layers is None else layers
-    return cures.apply(id_, given, structure, where, rate)
+    return cures.apply(id_, given, structure, where, remedies.Pace(rate))
 
 
 def configs(model: Any) -> dict[str, dict[str, Any]]:
@@ -58,9 +58,9 @@ def differences(before: Any, after: Any) -> dict[str, set[str]]:
 
 
 def test_every_remedy_is_a_change_or_a_search():
-    assert set(cures._CHANGES) | set(cures.SEARCHES) == set(remedies.IDS)
-    assert set(cures._CHANGES).isdisjoint(cures.SEARCHES)
-    for id_ in cures.SEARCHES:
+    assert set(cures._CHANGES) | set(remedies.SEARCHES) == set(remedies.IDS)
+    assert set(cures._CHANGES).isdisjoint(remedies.SEARCHES)
+    for id_ in remedies.SEARCHES:
         assert apply(id_, sigmoid_stack()) is None
 
 

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 
-from tb_gradplugin.health import facts, vanishing
+from tb_gradplugin.health import facts, remedies, vanishing
 from tb_gradplugin.health.judge import Judge, judge_run
 from tb_gradplugin.health.report import RunHealth, joined
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
-from tests.rule_series import chain, point, probe, recurrent_structure, run
+from tests.rule_series import chain, point, probe, recurrent_structure, run, with_layer
 
 FADES = [10.0 ** (i - 5) for i in range(6)]
 """Gradient norms of six layers, a decade a layer toward the input."""
@@ -173,6 +173,88 @@ def test_updates_blow_up_on_data_that_is_not_scaled(batch, loss, found):
     if found:
         assert f"on {found} of size" in finding.cause
         assert finding.remedies[0].id == "inputs"
+
+
+@pytest.mark.parametrize("kind", ["Rescaling", "Normalization", "BatchNormalization"])
+def test_a_model_that_scales_its_inputs_itself_may_have_them_of_any_size(kind):
+    structure = chain(3)
+    scaled = dataclasses.replace(
+        structure,
+        layers=(Layer("scaler", kind), *structure.layers),
+        variables=tuple(dataclasses.replace(v, layer=v.layer + 1) for v in structure.variables),
+    )
+    rises = lambda step: min(1.5**step, 1e6)  # noqa: E731
+    batch = {"inputs": (120.0, 60.0, 255.0)}
+    for of, cause in ((structure, "exploding.data"), (scaled, "exploding.rate")):
+        (finding,) = run(of, loss=rises, seen=probe(of, **batch)).findings
+        assert finding.cause_id == cause
+
+
+def test_a_second_fault_is_mended_together_with_the_first():
+    structure = chain(6, "sigmoid", head="linear")
+    data = {"unscaled": "inputs", "data_size": 200.0}
+    (alone,) = run(structure, norm=FADES, seen=probe(structure)).findings
+    seen = probe(structure, inputs=(0.0, 200.0, 500.0))
+    (both,) = run(structure, norm=FADES, seen=seen).findings
+    assert alone.cause_id == both.cause_id == "vanishing.saturating"
+    assert both.evidence == {**alone.evidence, **data}
+    first, *others = both.remedies
+    assert (first.id, others) == (alone.remedies[0].id, list(alone.remedies[1:]))
+    assert "scale inputs and targets" in first.title.lower()
+    assert "scale" not in alone.remedies[0].title.lower()
+    assert first.snippet.startswith(alone.remedies[0].snippet)
+
+
+@pytest.mark.parametrize(
+    ("cause", "rate", "evidence", "together"),
+    [
+        ("exploding.initialiser", 0.1, {}, ("lower",)),  # 100 times Adam's default
+        ("exploding.initialiser", 0.02, {}, ()),
+        ("exploding.initialiser", math.nan, {}, ()),
+        ("exploding.recurrent", 0.02, {}, ("lower",)),  # 20 times, and that at every time step
+        ("exploding.rate", 0.1, {}, ()),  # lowered already
+        ("vanishing.saturating", 0.1, {}, ()),  # not thrown anywhere
+        ("nonfinite.logarithm", 0.1, {}, ()),  # likewise
+        ("dead.data", 0.1, {"unscaled": "inputs"}, ("lower",)),  # scaled already
+        ("vanishing.saturating", 1e-3, {"output_mismatch": "relu"}, ("output",)),
+        ("nonfinite.output", 1e-3, {"output_mismatch": "relu"}, ()),  # replaced already
+        ("dead.relu_head", 1e-3, {"output_mismatch": "relu"}, ()),  # replaced already
+        ("nonfinite.forward", 0.1, {"unscaled": "inputs"}, ()),  # a search
+        ("slow.rate", 1e-5, {"unscaled": "targets"}, ("inputs",)),
+    ],
+)
+def test_what_goes_with_the_first_remedy(cause, rate, evidence, together):
+    assert remedies.companions(cause, chain(3), remedies.Pace(rate), evidence) == together
+
+
+def test_the_rate_that_goes_with_another_remedy_is_not_that_of_the_sick_model():
+    pace = remedies.Pace(1.0, 1e5)
+    structure = chain(3, optimizer="SGD")
+    found = remedies.remedies("exploding.data", structure, [0, 1], pace, {"unscaled": "inputs"})
+    assert [r.id for r in found] == list(remedies.PLAN["exploding.data"])
+    assert "learning_rate=0.01" in found[0].snippet
+    assert "learning_rate=1e-05" in found[1].snippet
+
+
+@pytest.mark.parametrize(("start", "cause"), [(3.0, "recurrent"), (1.2, "died")])
+def test_a_recurrent_layer_that_saturates_by_its_start(start, cause):
+    structure = recurrent_structure()
+    dies = lambda step: 1.0 if step < 3 else 0.0  # noqa: E731
+    orthogonal = math.sqrt(32.0)  # norm of an orthogonal matrix of 32 units
+    weight = lambda step: [start * orthogonal, 1.0]  # noqa: E731
+    (finding,) = run(structure, norm=dies, weight=weight, seen=probe(structure)).findings
+    assert finding.cause_id == f"dead.{cause}"
+    times = finding.evidence.get("start_times_orthogonal")
+    assert times == (pytest.approx(start) if cause == "recurrent" else None)
+
+
+@pytest.mark.parametrize(("samples", "cause"), [(1, "normalisation"), (32, "output")])
+def test_batch_normalisation_over_one_sample_leaves_nothing(samples, cause):
+    structure = with_layer(chain(3, head="softmax"), Layer("bn", "BatchNormalization"))
+    seen = probe(structure, samples=samples)
+    (finding,) = run(structure, norm=0.0, loss=1.0, seen=seen).findings
+    assert finding.cause_id == f"dead.{cause}"
+    assert finding.evidence.get("batch_size") == (1 if cause == "normalisation" else None)
 
 
 def test_units_that_died_on_data_that_is_not_scaled():

@@ -315,14 +315,17 @@ def test_a_loss_that_was_finite_before_counts_whether_it_has_a_name_or_not():
     assert (finding.kind, finding.since_step) == ("nonfinite", 5)
 
 
-def test_broken_weights_are_the_origin_of_a_broken_loss():
-    structure = chain(3)
+@pytest.mark.parametrize(("head", "cause"), [("relu", "output"), ("softmax", "weights")])
+def test_broken_weights_are_the_origin_of_a_broken_loss(head, cause):
+    structure = chain(3, head=head, loss="categorical_crossentropy")
     weight = [1.0, np.nan, 1.0]
     record = broken(point(structure, 5, weight=weight, loss=math.nan), 0)
     health = judge_run(structure, [point(structure, 4), record])
     (finding,) = health.findings
     assert finding.evidence["origin"] == "d1"
     assert finding.evidence["arises_in"] == "weights"
+    assert finding.cause_id == f"nonfinite.{cause}"
+    assert ("cross-entropy needs probabilities" in finding.cause) == (cause == "output")
     assert finding.evidence["loss"] == "nan"
 
 
@@ -683,7 +686,9 @@ def test_the_remedies_of_a_cause_are_code_that_runs_by_itself(cause):
     ):
         layers = [0] if structure is empty else [0, 1]
         for rate in (0.1, math.nan):
-            found = remedies.remedies(cause, structure, layers, rate)
+            pace = remedies.Pace(rate)
+            faults = {"unscaled": "inputs", "output_mismatch": "the head"}
+            found = remedies.remedies(cause, structure, layers, pace, faults)
             assert [r.id for r in found] == list(remedies.PLAN[cause])
             for remedy in found:
                 exec(compile(remedy.snippet, remedy.id, "exec"), {})

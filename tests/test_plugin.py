@@ -36,7 +36,7 @@ from tb_gradplugin.health.report import Note, RunHealth
 from tb_gradplugin.records import ProbeRecord
 from tests.conftest import tensorboard_command
 
-ROUTES = ("run", "heatmap", "scalars", "layer")
+ROUTES = ("run", "heatmap", "norms", "scalars", "layer")
 HOSTILE = (
     "back\\slash",
     'it\'s "quoted"',
@@ -110,7 +110,7 @@ def test_a_run_that_has_not_logged_a_step_yet_has_no_data(tmp_path, kind):
         assert run["steps"] == {"first": None, "last": None, "logged": 0}
         assert plugin.json("run", run=".")["verdict"] == "no data"
         assert plugin.json("heatmap", run=".")["steps"] == []
-        assert plugin.json("scalars", run=".") == {"series": []}
+        assert plugin.json("scalars", run=".")["series"] == []
         assert plugin.json("layer", run=".", layer="dense_0")["steps"] == []
 
 

@@ -7,7 +7,6 @@ by layer from their configs, with fresh weights: a sick network is not healed, i
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,8 +24,6 @@ Change = Callable[[Setup, ModelStructure, list[int], Pace], "Setup | None"]
 
 LOGITS = "+logits"
 """End of the name of a loss that expects logits."""
-SEARCHES = ("find", "labels")
-"""Remedies that say where to look: what is found there is not known to anybody beforehand."""
 REGRESSIONS = ("mse", "mae", "huber", "half-mse")
 
 
@@ -35,8 +32,7 @@ def apply(
     setup: Setup,
     structure: ModelStructure,
     layers: list[int],
-    rate: float,
-    update_ratio: float = math.nan,
+    pace: Pace,
 ) -> Setup | None:
     """A new ``Setup`` with the remedy ``id_`` applied; None if there is nothing to apply it to.
 
@@ -45,11 +41,11 @@ def apply(
         setup: what is to be changed, freshly built; it is not to be used afterwards.
         structure: of the sick run's model, layer names as in ``setup.model``.
         layers: indices of the layers that the finding names.
-        rate, update_ratio: of the finding's evidence; NaN if unknown.
+        pace: by the finding's evidence.
     """
-    if id_ in SEARCHES:
+    if id_ in remedies.SEARCHES:
         return None
-    return _CHANGES[id_](setup, structure, layers, Pace(rate, update_ratio))
+    return _CHANGES[id_](setup, structure, layers, pace)
 
 
 # ------------------------------------------------------------------------------------------ models

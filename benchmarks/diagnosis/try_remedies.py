@@ -32,7 +32,7 @@ from benchmarks.diagnosis.recording import DEFAULT_CACHE, Recording, path_of  # 
 from benchmarks.diagnosis.runs import catalogue  # noqa: E402
 from benchmarks.diagnosis.runs.base import Run  # noqa: E402
 from benchmarks.diagnosis.score import diagnose  # noqa: E402
-from tb_gradplugin.health.remedies import PLAN, Pace, remedy  # noqa: E402
+from tb_gradplugin.health.remedies import PLAN, SEARCHES, Pace, companions, remedy  # noqa: E402
 from tb_gradplugin.health.report import Finding  # noqa: E402
 
 OUTCOMES = HERE / "remedies_tried.json"
@@ -98,13 +98,14 @@ def planned(run: Any, seed: int, *, more: tuple[str, ...] = ()) -> list[Trial]:
     if found is None:
         return []
     data, finding = found
-    ids = [i for i in (*PLAN[finding.cause_id], *more) if i not in cures.SEARCHES]
+    ids = [i for i in (*PLAN[finding.cause_id], *more) if i not in SEARCHES]
     ids = list(dict.fromkeys(ids))
     where, pace = _at_fault(data, finding)
+    suggested = {told.id: told.snippet for told in finding.remedies}
     return [
-        Trial(run.id, part_of(run), seed, finding.cause_id, id_, told.snippet)
+        Trial(run.id, part_of(run), seed, finding.cause_id, id_, snippet)
         for id_ in ids
-        for told in [remedy(id_, data.structure, where, pace)]
+        for snippet in [suggested.get(id_) or remedy(id_, data.structure, where, pace).snippet]
     ]
 
 
@@ -123,11 +124,18 @@ def tried(trial: Trial) -> Trial:
     assert found is not None
     data, finding = found
     where, pace = _at_fault(data, finding)
+    together: tuple[str, ...] = ()
+    if trial.remedy == PLAN[trial.cause][0]:
+        together = companions(trial.cause, data.structure, pace, finding.evidence)
 
     def build() -> Any:
         setup = run.build()
         try:
-            changed = cures.apply(trial.remedy, setup, data.structure, where, *pace)
+            changed = cures.apply(trial.remedy, setup, data.structure, where, pace)
+            for id_ in together:  # what of it does not apply is left out
+                if changed is not None:
+                    alone = Pace(pace.rate)
+                    changed = cures.apply(id_, changed, data.structure, where, alone) or changed
         except (TypeError, ValueError):  # a layer that cannot be made again from its config
             changed = None
         if changed is None:
@@ -182,7 +190,7 @@ def firsts(trials: list[Trial]) -> list[Trial]:
 
 def searches(trials: list[Trial]) -> int:
     """Number of runs in which the first suggestion is a search."""
-    return len({(t.run, t.seed) for t in trials if PLAN[t.cause][0] in cures.SEARCHES})
+    return len({(t.run, t.seed) for t in trials if PLAN[t.cause][0] in SEARCHES})
 
 
 def table(trials: list[Trial]) -> str:

@@ -5,6 +5,8 @@ Formula, defaults and known false alarms: ``docs/rules/dead.md``.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tb_gradplugin.health import facts, vanishing
@@ -24,6 +26,10 @@ MOSTLY = 0.5
 its last units; a single narrow layer may be silent for most batches in a healthy one."""
 FAINT = -2.5
 """log10 of a layer's sensitivity over the loss: below it from the start, no update killed it."""
+
+CHAOTIC = 2.0
+"""Times the deviation of an orthogonal matrix from which a recurrent kernel drives tanh units to
+their limits (Sompolinsky 1988: from 1 on, without inputs)."""
 
 
 def detect(window: Window, t: Thresholds) -> Detection | None:
@@ -80,6 +86,18 @@ def origin(window: Window, sick: np.ndarray) -> np.ndarray:
     return from_there if from_there.any() else sick
 
 
+def chaotic_start(window: Window, shown: np.ndarray) -> dict[str, Any]:
+    """Evidence that a recurrent kernel of ``shown`` started far too large; else nothing."""
+    roles = [v.role for v in window.structure.variables]
+    for row, unit, deviation, (_, expected) in zip(
+        *window.first_deviations, window.expected_deviations, strict=True
+    ):
+        if roles[row] == "recurrent_kernel" and shown[unit] and deviation > CHAOTIC * expected:
+            path = window.structure.layers[window.layers[unit]].path
+            return {"start_layer": path, "start_times_orthogonal": float(deviation / expected)}
+    return {}
+
+
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
     """Cause and numbers for the layers ``shown``."""
     structure, loss = window.structure, window.loss
@@ -122,10 +140,20 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         by = f" at learning rate {rate:.3g}" if np.isfinite(rate) else ""
         if data is not None:
             id_ = "data"
-            evidence |= data.evidence
             by += data.clause
         who = f"the {activation} units" if activation else "the units"
         why = f"too large an update{by} pushed {who} to where they no longer respond to any input"
+        if chaotic := chaotic_start(window, shown):
+            id_, evidence = "recurrent", evidence | chaotic
+            why = (
+                f"the recurrent weights of {chaotic['start_layer']} start at "
+                f"{number(chaotic['start_times_orthogonal'])} times the size of an orthogonal "
+                f"matrix, which drives {who} to their limits in a few time steps"
+            )
+    elif (samples := facts.tiny_batch(window)) is not None:
+        evidence["batch_size"] = samples
+        id_ = "normalisation"
+        why = f"batch normalisation over {plural(samples, 'sample')} leaves nothing of the signal"
     elif activation in facts.RECTIFIERS:
         id_ = "rectifier"
         why = f"the {activation} units are negative for every input, from the start"

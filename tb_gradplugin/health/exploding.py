@@ -153,8 +153,6 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     recurrent = facts.recurrent(structure, layers)
     evidence["start_decades"], start = facts.starting_weights(window, shown)
     data = facts.unscaled(window)
-    if data is not None:
-        evidence |= data.evidence
     # Too large a start is the initialiser's fault, or that of the scale it was given.
     careless = initialiser is None or not facts.minds_width(initialiser)
     large = evidence["start_decades"] < -facts.GROWN

@@ -178,10 +178,18 @@ class Unscaled(NamedTuple):
         return f", on {self.what} of size {number(self.size)},"
 
 
+def scales_inputs(structure: ModelStructure) -> bool:
+    """Whether a layer before the first kernel scales or normalises the inputs."""
+    first = next((v.layer for v in structure.variables if "kernel" in v.role), 0)
+    before = structure.layers[:first]
+    return any(layer.type.endswith(("Rescaling", "Normalization")) for layer in before)
+
+
 def unscaled(window: Window) -> Unscaled | None:
     """Data of the batch that is not scaled.
 
-    What an embedding looks up is a number of a row and has no size.
+    What an embedding looks up is a number of a row and has no size; a model that scales its inputs
+    itself may have them of any size.
 
     The size is the largest of |mean|, the deviation and a tenth of the largest |element|, of the
     batch of the latest probe; None if both are fine or there was no probe.
@@ -190,7 +198,7 @@ def unscaled(window: Window) -> Unscaled | None:
     if probe is None:
         return None
     looked_up = any(v.role == "embeddings" for v in window.structure.variables)
-    kinds = {} if looked_up else {"inputs": probe.inputs}
+    kinds = {} if looked_up or scales_inputs(window.structure) else {"inputs": probe.inputs}
     if is_regression(window.structure):
         kinds["targets"] = probe.targets
     for name, (mean, deviation, largest) in kinds.items():
@@ -334,6 +342,24 @@ def output_mismatch(window: Window) -> str | None:
                 f"The last layer's {activation_} gives {low:g} to {high:g}, and targets reach "
                 f"{largest:.3g} with a mean of {mean:.3g}"
             )
+    return None
+
+
+def second_faults(window: Window) -> dict[str, Any]:
+    """What is wrong beside whatever the cause is, to be mended with it; as evidence."""
+    data, wrong = unscaled(window), output_mismatch(window)
+    return (data.evidence if data else {}) | ({"output_mismatch": wrong} if wrong else {})
+
+
+TINY_BATCH = 2
+"""Samples up to which batch normalisation normalises little but noise."""
+
+
+def tiny_batch(window: Window) -> int | None:
+    """Number of samples that batch normalisation works on, where that is too few."""
+    normalised = any(layer.type == "BatchNormalization" for layer in window.structure.layers)
+    if normalised and window.probe is not None and window.probe.samples <= TINY_BATCH:
+        return window.probe.samples
     return None
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tb_gradplugin.health import dead, exploding, nonfinite, slow, stalled, vanishing
-from tb_gradplugin.health.remedies import remedies
+from tb_gradplugin.health import dead, exploding, facts, nonfinite, slow, stalled, vanishing
+from tb_gradplugin.health.remedies import Pace, remedies
 from tb_gradplugin.health.report import Finding, RunHealth
 from tb_gradplugin.health.rule import Detection, Rule
 from tb_gradplugin.health.thresholds import Thresholds
@@ -111,7 +111,9 @@ class Judge:
         for case in sick:
             # What follows a NaN is NaN everywhere: its onset is what explains it.
             if found is not None and (kind != "nonfinite" or case in opened):
-                case.explanation = _MODULES[kind].explain(self._window, self._t, found, case.shown)
+                why = _MODULES[kind].explain(self._window, self._t, found, case.shown)
+                why.evidence.update(facts.second_faults(self._window))
+                case.explanation = why
         for case in [*was_active, *sick]:
             self._findings.pop(id(case), None)
         return opened
@@ -143,8 +145,8 @@ class Judge:
                     why.cause_id,
                     self._structure,
                     layers,
-                    why.evidence["learning_rate"],
-                    why.evidence.get("update_ratio", math.nan),
+                    Pace(why.evidence["learning_rate"], why.evidence.get("update_ratio", math.nan)),
+                    why.evidence,
                 ),
                 cause_id=why.cause_id,
             )

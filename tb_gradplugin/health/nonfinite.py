@@ -77,6 +77,8 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     if bad_loss and weights.any():
         where, origin = "weights", window.paths(weights)[0]
         why = f"the weights of {origin} are no longer finite, nor is any loss computed from them"
+        if wrong := facts.output_mismatch(window):
+            why += f". {wrong}"
     elif bad_loss:
         where, origin = "forward pass", "loss"
         steep = [layer.path for layer in structure.layers if layer.activation in facts.STEEP]
@@ -114,6 +116,8 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     id_ = where.split()[0]
     if id_ == "forward" and origin != "loss":
         id_ = "steep"
+    if id_ == "weights" and facts.output_mismatch(window):
+        id_ = "output"
     return Explanation(
         f"nonfinite.{id_}", f"{what} NaN or Inf at step {record.step}: {why}.", evidence
     )

@@ -9,8 +9,8 @@ with the words.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from tb_gradplugin.health import facts
 from tb_gradplugin.health.report import Remedy
@@ -36,6 +36,8 @@ PLAN: dict[str, tuple[str, ...]] = {
     "dead.cut": ("leaky", "normalise", "initialiser"),
     "dead.dropout": ("weaken", "lower"),
     "dead.data": ("inputs", "lower", "leaky"),
+    "dead.recurrent": ("orthogonal", "lower", "clip"),
+    "dead.normalisation": ("layer_norm",),
     "exploding.rate": ("lower", "clip", "inputs"),
     "exploding.initialiser": ("initialiser", "normalise"),
     "exploding.scale": ("initialiser", "normalise"),
@@ -44,6 +46,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "exploding.steep": ("activation",),
     "exploding.data": ("inputs", "lower", "clip"),
     "nonfinite.weights": ("lower", "clip", "find"),
+    "nonfinite.output": ("output", "loss", "lower"),
     "nonfinite.explosion": ("lower", "inputs", "clip"),
     "nonfinite.forward": ("find", "loss"),
     "nonfinite.logarithm": ("loss", "find"),
@@ -77,26 +80,76 @@ def remedies(
     cause_id: str,
     structure: ModelStructure,
     layers: list[int],
-    rate: float,
-    update_ratio: float = math.nan,
+    pace: Pace,
+    evidence: Mapping[str, Any],
 ) -> tuple[Remedy, ...]:
-    """Remedies for ``cause_id``, best first.
+    """Remedies for ``cause_id``, best first; the first together with its ``companions``.
 
     Args:
         cause_id: ``Explanation.cause_id``.
         structure: the model.
         layers: indices of the layers at fault, forward order, at least one.
-        rate: learning rate in use; NaN if unknown.
-        update_ratio: ``|update| / |W|`` in these layers; NaN if unknown.
+        pace: how fast it trains.
+        evidence: of the finding.
     """
-    pace = Pace(rate, update_ratio)
-    return tuple(remedy(id_, structure, layers, pace) for id_ in PLAN[cause_id])
+    first, *others = PLAN[cause_id]
+    best = remedy(first, structure, layers, pace)
+    for id_ in companions(cause_id, structure, pace, evidence):
+        # How far an update went before says nothing of the changed model.
+        best = _joined(best, remedy(id_, structure, layers, Pace(pace.rate)))
+    return best, *(remedy(id_, structure, layers, pace) for id_ in others)
 
 
 def remedy(id_: str, structure: ModelStructure, layers: list[int], pace: Pace) -> Remedy:
     """The remedy ``id_``, in words and code for this model."""
     title, why, snippet = _MAKE[id_](structure, layers, pace)
     return Remedy(title, why, snippet, id_)
+
+
+SEARCHES = ("find", "labels")
+"""Remedies that say where to look: what is found there is not known to anybody beforehand."""
+PACES = ("lower", "raise", "adaptive")
+"""Remedies that set the learning rate."""
+HEADS = ("output", "head", "loss")
+"""Remedies that change how the network ends."""
+FAR_TOO_FAST, THROUGH_TIME = 100.0, 10.0
+"""Times Keras's default from which a learning rate is at fault beside whatever else is; and where
+the same weights act at every time step."""
+
+
+def companions(
+    cause_id: str, structure: ModelStructure, pace: Pace, evidence: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """What to change together with the first remedy of ``cause_id``: second faults seen beside it.
+
+    A better model does not learn either on data that is not scaled, or with an output that does
+    not fit the loss; what has exploded or died does so again at a rate far above the usual.
+
+    Args:
+        cause_id, structure, pace: as in ``remedies``.
+        evidence: of the finding, see ``facts.second_faults``.
+    """
+    first = PLAN[cause_id][0]
+    if first in SEARCHES:
+        return ()
+    found = []
+    if "unscaled" in evidence and first != "inputs":
+        found.append("inputs")
+    if "output_mismatch" in evidence and first not in HEADS:
+        found.append("output")
+    far = THROUGH_TIME if first == "orthogonal" else FAR_TOO_FAST
+    fast = math.isfinite(pace.rate) and pace.rate >= far * usual_rate(structure)
+    # What is NaN at the first step was not thrown there by an update.
+    thrown = cause_id.startswith(("exploding.", "dead.")) or cause_id == "nonfinite.weights"
+    if fast and thrown and first not in PACES:
+        found.append("lower")
+    return tuple(found)
+
+
+def _joined(one: Remedy, other: Remedy) -> Remedy:
+    """Both at once, under the id of ``one``."""
+    title = f"{one.title}, and {other.title[0].lower()}{other.title[1:]}"
+    return Remedy(title, f"{one.why} {other.why}", f"{one.snippet}\n\n{other.snippet}", one.id)
 
 
 def places(id_: str, structure: ModelStructure, layers: list[int]) -> list[int]:
@@ -125,6 +178,11 @@ def places(id_: str, structure: ModelStructure, layers: list[int]) -> list[int]:
     return [i for i in kernels[:-1] if i in layers or facts.activation(structure, i) == name]
 
 
+def usual_rate(structure: ModelStructure) -> float:
+    """Keras's default learning rate for the optimizer in use."""
+    return 1e-2 if structure.optimizer == "SGD" else 1e-3
+
+
 USUAL_RATIO = 1e-3
 """``|update| / |W|`` to aim at (Karpathy)."""
 
@@ -139,7 +197,7 @@ def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
     times curvature of 1 is the quickest that converges: so SGD is slowed down by its update ratio.
     """
     rate, ratio = pace
-    usual = 1e-2 if structure.optimizer == "SGD" else 1e-3  # Keras's defaults
+    usual = usual_rate(structure)
     known = math.isfinite(rate) and rate > 0
     if id_ == "lower":
         slower = min(rate / 10, usual) if known else usual / 10

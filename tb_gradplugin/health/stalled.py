@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from tb_gradplugin.health import facts
-from tb_gradplugin.health.rule import Detection, Explanation, Rule, number
+from tb_gradplugin.health.rule import Detection, Explanation, Rule, number, plural
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.health.window import ROUNDING, Window
 
@@ -30,8 +30,6 @@ COLLAPSED = 0.3
 """Size of the weights against their start below which nothing but weight decay has moved them."""
 OVERSHOOT = 0.3
 """Share of its size by which a variable is thrown to and fro, long after the start."""
-TINY_BATCH = 2
-"""Samples from which batch normalisation has no statistics to speak of."""
 
 
 def detect(window: Window, t: Thresholds) -> Detection | None:
@@ -56,7 +54,7 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
 
 def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
     """Id, words and evidence of what holds the loss up, or None if it is not known."""
-    structure, probe = window.structure, window.probe
+    structure = window.structure
     wrong = facts.output_mismatch(window)
     if wrong:
         return "output", wrong[0].lower() + wrong[1:], {}
@@ -75,10 +73,10 @@ def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
         by = facts.by_optimizer(structure)
         size = number(100 * window.overshoot)
         return "overshoot", f"updates{by} throw a variable to and fro by {size} % of its size", {}
-    normalised = any(layer.type == "BatchNormalization" for layer in structure.layers)
-    if normalised and probe is not None and probe.samples <= TINY_BATCH:
-        why = f"batch normalisation works on {probe.samples} samples"
-        return "normalisation", why, {"batch_size": probe.samples}
+    samples = facts.tiny_batch(window)
+    if samples is not None:
+        why = f"batch normalisation works on {plural(samples, 'sample')}"
+        return "normalisation", why, {"batch_size": samples}
     path, gamma = window.gamma()
     if gamma < facts.NO_GAMMA:
         why = f"the batch normalisation {path} multiplies by a gamma of size {number(gamma)}"

@@ -58,6 +58,8 @@ const KNOWN: Record<string, readonly [label: string, write: Write]> = {
   expected_by: ['Rule for that deviation', formatNumber],
   start_layer: ['Layer measured', formatNumber],
   data_size: ['Size of the data', formatNumber],
+  output_mismatch: ['Output', formatNumber],
+  start_times_orthogonal: ['Recurrent weights, times orthogonal', formatNumber],
   inverse_width_sum: ['Sum of 1 / width', formatNumber],
   gamma: ['Gamma of the batch normalisation', formatNumber],
   time_growth_decades: ['First time step against the last', stronger],

@@ -1,0 +1,497 @@
+"""What ``test_backends.py`` checks, on the backend that ``KERAS_BACKEND`` names.
+
+    KERAS_BACKEND=jax python tests/backend_checks.py  # one JSON object: name -> "" or what failed
+
+References are gradients by the backend's own differentiation of the same loss at the same weights
+on the same batch, outside of ``fit``, and statistics in NumPy float64.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+
+from tb_gradplugin import bins
+from tb_gradplugin.callbacks import GradientMonitor
+from tb_gradplugin.callbacks.capture import create_capture
+from tb_gradplugin.metadata import STATISTICS_COLUMNS
+
+BACKEND = keras.backend.backend()
+COLUMN = {name: i for i, name in enumerate(STATISTICS_COLUMNS)}
+TOLERANCE = 1e-4
+L = keras.layers
+
+
+# --------------------------------------------------------------------------------------- references
+
+
+def gradients(model: Any, weights: list[np.ndarray], x: Any, y: Any) -> list[np.ndarray | None]:
+    """Of the model's loss at ``weights``, with respect to ``model.trainable_variables``."""
+    for variable, value in zip(model.variables, weights, strict=True):
+        variable.assign(value)
+    variables = model.trainable_variables
+
+    def loss_of(y_pred: Any, terms: list[Any]) -> Any:
+        loss = model.loss(keras.ops.convert_to_tensor(y), y_pred)
+        return loss + sum(keras.ops.sum(t) for t in terms)
+
+    if BACKEND == "jax":
+        import jax
+
+        rest = [v.value for v in model.non_trainable_variables]
+
+        def loss(trainable: list[Any]) -> Any:
+            y_pred, _, terms = model.stateless_call(
+                trainable, rest, x, training=True, return_losses=True
+            )
+            return loss_of(y_pred, terms)
+
+        return [np.asarray(g) for g in jax.jit(jax.grad(loss))([v.value for v in variables])]
+    if BACKEND == "torch":
+        model.zero_grad()
+        loss_of(model(x, training=True), model.losses).backward()
+        found = [v.value.grad for v in variables]
+        out = [None if g is None else g.detach().cpu().numpy() for g in found]
+        model.zero_grad()
+        return out
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        value = loss_of(model(x, training=True), model.losses)
+    found = tape.gradient(value, [v.value for v in variables])
+    return [None if g is None else tf.convert_to_tensor(g).numpy() for g in found]
+
+
+def statistics64(gradient: Any, before: Any, after: Any) -> np.ndarray:
+    """One row of ``STATISTICS_COLUMNS``."""
+    g = np.asarray(gradient, np.float64).ravel()
+    f = g[np.isfinite(g)]
+    w, change = np.asarray(before, np.float64), np.asarray(after, np.float64) - before
+    some = f.size > 0
+    row = [np.sqrt(np.sum(f**2)), f.mean() if some else 0, f.std() if some else 0]
+    row += [f.min() if some else 0, f.max() if some else 0, np.mean(g == 0)]
+    row += [np.isnan(g).sum(), np.isinf(g).sum(), np.linalg.norm(w), np.linalg.norm(change)]
+    return np.array(row)
+
+
+class Watch(keras.callbacks.Callback):
+    """Captures the one step of every epoch; weights are taken between epochs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights: list[list[np.ndarray]] = []
+        self.captured: list[Any] = []
+        self.capture: Any = None
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self.capture is None:
+            self.capture = create_capture(self.model, (), updates=True, histograms=True)
+        self.weights.append([np.array(v.numpy()) for v in self.model.variables])
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.capture.arm(len(self.weights), log2=True, linear=True)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        found = self.capture.collect()
+        if self.capture.failure is not None:
+            raise self.capture.failure
+        self.captured.append(found)
+        self.last = [np.array(v.numpy()) for v in self.model.variables]
+
+
+Make = Callable[[], tuple[Any, np.ndarray, np.ndarray]]
+
+
+def compare(make: Make, *, steps: int = 2, tolerance: float = TOLERANCE) -> float:
+    """Trains on one batch, ``steps`` times; largest relative error of what was captured.
+
+    Means are held against the deviation, which is what their rounding goes by.
+    """
+    model, x, y = make()
+    watch = Watch()
+    model.fit(x, y, batch_size=len(x), epochs=steps, shuffle=False, verbose=0, callbacks=[watch])
+    reference, _, _ = make()
+    places = [[v is t for v in reference.variables].index(True) for t in trainable(reference)]
+    worst = 0.0
+    for captured, before, after in zip(
+        watch.captured, watch.weights, [*watch.weights[1:], watch.last], strict=True
+    ):
+        found = gradients(reference, before, x, y)
+        # A gradient that is zero by mathematics (an attention key's bias) is rounding.
+        noise = 1e-5 * max(
+            np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in found if g is not None
+        )
+        for row, counts, edges, place, gradient in zip(
+            captured.statistics, captured.counts, captured.linear, places, found, strict=True
+        ):
+            if gradient is None:
+                assert np.isnan(row).all()
+                continue
+            if 0.0 < np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0) < noise:
+                continue
+            expected = statistics64(gradient, before[place], after[place])
+            size = np.abs(expected)
+            size[COLUMN["mean"]] = max(expected[COLUMN["std"]], size[COLUMN["mean"]])
+            top = np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0)
+            size[[COLUMN["min"], COLUMN["max"]]] = top
+            size[COLUMN["std"]] = max(size[COLUMN["std"]], 1e-3 * top)
+            scale = np.ones(len(row))
+            scale[:5] = captured.scale[0]
+            both = np.isnan(row) & np.isnan(expected)
+            with np.errstate(invalid="ignore"):
+                error = np.abs(row / scale - expected) / np.where(size > 0, size, 1.0)
+            error[both] = 0.0
+            worst = max(worst, float(error.max()))
+            assert error.max() < tolerance, (row / scale, expected)
+            assert counts.sum() == gradient.size
+            if captured.scale[0] == 1.0 and tolerance <= TOLERANCE:
+                near = np.abs(same_nan(counts) - same_nan(counts64(gradient))).sum()
+                assert near <= 2 + 2e-3 * gradient.size, near  # rounding at the edges of bins
+            assert edges[:, 2].sum() == np.isfinite(gradient).sum()
+    return worst
+
+
+def trainable(model: Any) -> list[Any]:
+    return model.trainable_variables
+
+
+def counts64(gradient: np.ndarray) -> np.ndarray:
+    bits = np.ascontiguousarray(gradient, np.float32).view(np.uint32).ravel() >> bins.DEVICE_SHIFT
+    return np.bincount(bits, minlength=bins.DEVICE_BINS)
+
+
+def same_nan(counts: np.ndarray) -> np.ndarray:
+    """The sign of a NaN says nothing."""
+    out = counts.copy()
+    out[bins.DEVICE_BINS // 2 - 1] += out[-1]
+    out[-1] = 0
+    return out
+
+
+# ------------------------------------------------------------------------------------------- models
+
+
+def batch(shape: tuple[int, ...], classes: int = 4, n: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, *shape)).astype("float32")
+    return x, np.eye(classes, dtype="float32")[rng.integers(0, classes, n)]
+
+
+def built(
+    layers: list[Any],
+    shape: tuple[int, ...],
+    optimizer: Any = None,
+    *,
+    x: np.ndarray | None = None,
+    **compile_args: Any,
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """A classifier with fresh, always equal weights, and a batch."""
+    keras.utils.set_random_seed(1)
+    data, y = batch(shape)
+    model = keras.Sequential([keras.Input(shape), *layers, L.Dense(4, "softmax", name="head")])
+    loss = keras.losses.CategoricalCrossentropy()
+    model.compile(optimizer or keras.optimizers.Adam(1e-3), loss=loss, **compile_args)
+    return model, data if x is None else x, y
+
+
+def mlp(optimizer: Any = None, **more: Any) -> Any:
+    return built([L.Dense(200, "relu"), L.Dense(100, "tanh")], (100,), optimizer, **more)
+
+
+def small(optimizer: Any = None, **more: Any) -> Any:
+    return built([L.Dense(8, "tanh")], (6,), optimizer, **more)
+
+
+def cnn() -> Any:
+    layers = [L.Conv2D(8, 3, activation="relu"), L.BatchNormalization(), L.Flatten()]
+    return built(layers, (12, 12, 1))
+
+
+def lstm() -> Any:
+    return built([L.LSTM(16)], (10, 5))
+
+
+def transformer() -> Any:
+    x = keras.Input((12, 16))
+    h = L.LayerNormalization()(x + L.MultiHeadAttention(2, 8)(x, x))
+    h = L.LayerNormalization()(h + L.Dense(16)(L.Dense(32, "gelu")(h)))
+    return functional(x, L.Dense(4, "softmax")(L.GlobalAveragePooling1D()(h)), (12, 16))
+
+
+def shared() -> Any:
+    x = keras.Input((8,))
+    layer = L.Dense(8, "tanh")
+    return functional(x, L.Dense(4, "softmax")(layer(layer(x))), (8,))
+
+
+def functional(x: Any, y: Any, shape: tuple[int, ...]) -> Any:
+    keras.utils.set_random_seed(1)
+    model = keras.Model(x, y)
+    # Made again: initial weights were drawn before the seed was set.
+    model = keras.models.clone_model(model)
+    loss = keras.losses.CategoricalCrossentropy()
+    model.compile(keras.optimizers.Adam(1e-3), loss=loss)
+    return model, *batch(shape)
+
+
+def embedding() -> Any:
+    x = np.random.default_rng(1).integers(0, 30, (32, 6)).astype("float32")
+    return built([L.Embedding(50, 8), L.Flatten()], (6,), x=x)
+
+
+def frozen() -> Any:
+    return built([L.Dense(8, "relu", trainable=False), L.Dense(8, "relu")], (6,))
+
+
+def regularised() -> Any:
+    return built([L.Dense(8, "relu", kernel_regularizer=keras.regularizers.L2(0.1))], (6,))
+
+
+# ------------------------------------------------------------------------------------------- checks
+
+
+def check_mlp() -> float:
+    return compare(mlp)
+
+
+def check_cnn() -> float:
+    return compare(cnn, tolerance=5e-4)
+
+
+def check_lstm() -> float:
+    return compare(lstm, tolerance=5e-4)
+
+
+def check_transformer() -> float:
+    return compare(transformer, tolerance=5e-4)
+
+
+def check_shared_layer() -> float:
+    return compare(shared)
+
+
+def check_embedding() -> float:
+    return compare(embedding)
+
+
+def check_frozen_layer() -> float:
+    return compare(frozen)
+
+
+def check_regularisation_is_apart_from_the_loss_of_the_data() -> None:
+    compare(regularised)
+    model, x, y = regularised()
+    watch = Watch()
+    kernel = np.array(model.layers[0].kernel.numpy(), np.float64)
+    model.fit(x, y, batch_size=len(x), verbose=0, callbacks=[watch])
+    (captured,) = watch.captured
+    assert_allclose(captured.loss - captured.data_loss, 0.1 * np.sum(kernel**2), rtol=1e-4)
+
+
+def check_the_gradient_is_that_before_clipping() -> float:
+    return compare(lambda: small(keras.optimizers.SGD(0.1, global_clipnorm=1e-3)))
+
+
+def check_gradient_accumulation() -> float:
+    return compare(lambda: small(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), steps=4)
+
+
+def check_not_compiled() -> float:
+    return compare(lambda: small(run_eagerly=True), steps=1)
+
+
+def check_optimizers() -> None:
+    names = ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Adafactor")
+    for name in (*names, "Nadam", "Ftrl", "Lion", "Lamb", "Muon"):
+        compare(lambda name=name: small(getattr(keras.optimizers, name)(1e-3)), steps=1)
+
+
+def check_the_rate_and_the_labels_are_told() -> None:
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 1, 0.5)
+    model, x, y = small(keras.optimizers.SGD(schedule))
+    watch = Watch()
+    model.fit(x, y, batch_size=len(x), epochs=3, verbose=0, callbacks=[watch])
+    assert [c.learning_rate for c in watch.captured] == [0.5, 0.25, 0.125]
+    assert_allclose(watch.captured[0].labels, np.stack([y.mean(0), (y**2).mean(0)]), rtol=1e-6)
+    assert_allclose([c.loss for c in watch.captured], model.history.history["loss"], rtol=1e-5)
+
+
+def check_loss_scaling() -> float:
+    scaled = lambda: keras.optimizers.LossScaleOptimizer(  # noqa: E731
+        keras.optimizers.SGD(0.1), initial_scale=1024.0
+    )
+    return compare(lambda: small(scaled()))
+
+
+def check_hard_gradients() -> None:
+    """NaN and Inf; squares that overflow or vanish in float32; nearly equal elements."""
+    for factor in (1e-25, 1e25, np.inf, np.nan):
+
+        def make(factor: float = factor) -> Any:
+            model, x, y = built([L.Dense(8, "tanh")], (6,), keras.optimizers.SGD(0.0))
+            model.compile(
+                keras.optimizers.SGD(0.0),
+                loss=keras.losses.CategoricalCrossentropy(),
+                loss_weights=None,
+            )
+            own = model.loss
+
+            class Scaled(keras.losses.Loss):
+                def call(self, y_true: Any, y_pred: Any) -> Any:
+                    return keras.ops.cast(factor, "float32") * own.call(y_true, y_pred)
+
+            model.compile(keras.optimizers.SGD(0.0), loss=Scaled())
+            return model, x, y
+
+        compare(make, steps=1)
+
+
+def check_many_elements() -> float:
+    """Sums over millions of elements of one sign keep their digits."""
+
+    def make() -> Any:
+        model, x, y = built([L.Dense(4000, "relu")], (1000,), keras.optimizers.SGD(1e-3))
+        return model, np.abs(x), y
+
+    return compare(make, steps=1)
+
+
+def check_weights_are_bit_identical() -> str:
+    """Where two plain runs are (not with atomic sums on a GPU); else as near as these are."""
+    told = []
+    for make in (mlp, cnn, lstm, embedding):
+        runs = []
+        for monitored in (False, False, True):
+            model, x, y = make()
+            with tempfile.TemporaryDirectory() as folder:
+                watch = [monitor(folder, update_freq=1)] if monitored else []
+                model.fit(x, y, batch_size=8, epochs=5, verbose=0, callbacks=watch)
+            runs.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+        plain, again, ours = runs
+        noise, change = np.abs(plain - again).max(), np.abs(plain - ours).max()
+        told.append(f"{make.__name__} {change:.1e} (two plain runs: {noise:.1e})")
+        assert change <= 4.0 * noise, told
+    return ", ".join(told)
+
+
+def check_nothing_is_left_behind() -> None:
+    model, x, y = small()
+    names = set(vars(model)), set(vars(model.optimizer))
+    with tempfile.TemporaryDirectory() as folder:
+        model.fit(x, y, verbose=0)
+        names = set(vars(model)), set(vars(model.optimizer))
+        function = model.train_function
+        model.fit(x, y, verbose=0, callbacks=[monitor(folder)])
+        assert model.train_function is function
+        assert (set(vars(model)), set(vars(model.optimizer))) == names
+        path = pathlib.Path(folder, "model.keras")
+        model.save(path)
+        again = keras.models.load_model(path)
+        for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+            assert_array_equal(a, b)
+        again.fit(x, y, verbose=0)
+
+
+def check_an_exception_in_the_middle_of_fit_and_a_second_fit() -> None:
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            if batch == 2:
+                raise KeyboardInterrupt
+
+    model, x, y = small()
+    with tempfile.TemporaryDirectory() as folder:
+        watch = monitor(folder, update_freq=1)
+        with contextlib.suppress(KeyboardInterrupt):
+            model.fit(x, y, batch_size=8, verbose=0, callbacks=[watch, Stop()])
+        model.fit(x, y, batch_size=8, verbose=0, callbacks=[watch])
+        assert told(watch)["steps"]["logged"] >= 6, told(watch)["steps"]
+        model.compile("sgd", keras.losses.CategoricalCrossentropy())
+        model.fit(x, y, batch_size=8, verbose=0, callbacks=[watch])
+        assert told(watch)["steps"]["logged"] >= 10, told(watch)["steps"]
+
+
+def check_the_report_is_right_on_a_sick_and_a_healthy_network() -> None:
+    x = np.random.default_rng(0).normal(size=(512, 20)).astype("float32")
+    y = (x[:, :1] > 0).astype("float32")
+    for activation, depth, kinds in (("relu", 2, []), ("sigmoid", 10, ["vanishing"])):
+        keras.utils.set_random_seed(1)
+        hidden = [L.Dense(32, activation, name=f"h{i}") for i in range(depth)]
+        model = keras.Sequential([keras.Input((20,)), *hidden, L.Dense(1, "sigmoid")])
+        model.compile(keras.optimizers.Adam(1e-3), loss="binary_crossentropy")
+        with tempfile.TemporaryDirectory() as folder:
+            watch = monitor(folder)
+            model.fit(x, y, batch_size=32, epochs=12, verbose=0, callbacks=[watch])
+            run = told(watch)
+            read_back(folder, run)
+        assert run["kinds"] == kinds, run
+        if kinds:
+            assert run["findings"][0]["layers"][0] == "h0"
+            assert run["findings"][0]["cause_id"] == "vanishing.saturating"
+
+
+def check_one_warning_tells_that_there_is_no_probe() -> None:
+    model, x, y = small()
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as told_:
+        warnings.simplefilter("always")
+        model.fit(x, y, verbose=0, callbacks=[GradientMonitor(folder, probe_freq=1)])
+        model.fit(x, y, verbose=0, callbacks=[GradientMonitor(folder, probe_freq=None)])
+    ours = [str(w.message) for w in told_ if "GradientMonitor" in str(w.message)]
+    assert len(ours) == (0 if BACKEND == "tensorflow" else 1), ours
+    assert all("probe_freq" in message and BACKEND in message for message in ours)
+
+
+def monitor(folder: str, **more: Any) -> GradientMonitor:
+    return GradientMonitor(folder, on_unhealthy="ignore", probe_freq=None, **more)
+
+
+def told(watch: GradientMonitor) -> dict[str, Any]:
+    (run,) = watch.report().to_dict()["runs"].values()
+    return run
+
+
+def read_back(folder: str, run: dict[str, Any]) -> None:
+    """What is on disk tells the same."""
+    from tb_gradplugin.cli import main as command
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        command(["report", folder, "--json"])
+    (read,) = json.loads(out.getvalue())["runs"].values()
+    assert read == run
+
+
+def main() -> None:
+    checks = {k.removeprefix("check_"): v for k, v in globals().items() if k.startswith("check_")}
+    wanted = sys.argv[1:] or list(checks)
+    results = {}
+    for name in wanted:
+        try:
+            checks[name]()
+            results[name] = ""
+        except Exception:
+            results[name] = traceback.format_exc()
+    print(json.dumps({"backend": BACKEND, "results": results}))
+
+
+if BACKEND == "jax":  # else products on a GPU keep ten bits, and not the same ones twice
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", "highest")
+
+if __name__ == "__main__":
+    main()
