@@ -549,7 +549,7 @@ def test_a_layer_has_its_views(page, modules_board):
             page.wait_for_timeout(150)
             keep(page, f"histogram_{of}_{kind}")
     frame.locator("[data-testid=picture]").select_option("profile")
-    assert "the first at the left" in text(frame, "profile")
+    assert "layers in forward order" in text(frame, "profile")
     assert "encoder/block_1/up · ‖g‖ " in text(frame, "profile")
     frame.locator("[data-testid=picture]").select_option("map")
     picture = frame.locator("[data-testid=map] canvas")
