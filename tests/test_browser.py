@@ -692,3 +692,18 @@ def test_a_poll_brings_only_what_is_new(page, tmp_path):
             frame.get_by_label("Save norm and update ratio as CSV").click()
         table = pathlib.Path(got.value.path()).read_text().splitlines()
         assert [line.split(",")[0] for line in table[1:]] == [str(step) for step in range(1, 60)]
+
+
+def test_an_address_that_is_put_in_an_open_page_is_followed(page, modules_board):
+    frame = open_deep(page, modules_board, "&p.gradients.order=worst")
+    page.evaluate("location.hash = '#gradients&p.gradients.run=shallow&p.gradients.axis=wall'")
+    frame.locator("[data-testid=verdict]", has_text="healthy").wait_for(timeout=15_000)
+    assert frame.locator("[data-testid=axis]").input_value() == "wall"
+    assert frame.locator("[data-testid=order]").input_value() == "forward"
+    # Another tab and back: the view is as it was, and in the address again.
+    page.evaluate("location.hash = '#timeseries'")
+    page.wait_for_timeout(500)
+    page.evaluate("location.hash = '#gradients'")
+    page.wait_for_timeout(500)
+    assert "run=shallow" in page.url
+    assert "axis=wall" in page.url

@@ -121,6 +121,17 @@ export function readView(): View {
   return parseView(owner().location.hash);
 }
 
+/** Tells of a view that somebody puts in the address; null: of an address without one. */
+export function watchView(onChange: (view: View | null) => void): () => void {
+  const host = owner();
+  const listen = (): void => {
+    const { hash } = host.location;
+    onChange(hash.includes(PREFIX) ? parseView(hash) : null);
+  };
+  host.addEventListener('hashchange', listen);
+  return () => host.removeEventListener('hashchange', listen);
+}
+
 export function writeView(view: View): void {
   const host = owner();
   try {
