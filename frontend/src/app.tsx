@@ -78,7 +78,7 @@ export function App() {
   const crosshair = useMemo(createCrosshair, []);
   const { runs, reloads, updated, paused, setPaused } = useLiveRuns();
   const { view, set } = useView(runs.data);
-  const { run: name, layer } = view;
+  const { run: name } = view;
   const [pointed, setPointed] = useState<readonly string[]>(NOTHING);
   const [help, setHelp] = useState(false);
 
@@ -93,6 +93,13 @@ export function App() {
   const names = useMemo(() => (name === null ? [] : [name, ...compare]), [name, compare]);
   const versionOfAll = `${reloads} ${JSON.stringify(runs.data?.filter((r) => names.includes(r.name)))}`;
   const run = useResource(name, version, (signal) => getRun(name ?? '', signal));
+  const order = useMemo(() => run.data?.layers.map(({ path }) => path) ?? [], [run.data]);
+  const recorded = useMemo(
+    () => new Set(run.data?.layers.filter((one) => one.recorded).map(({ path }) => path)),
+    [run.data],
+  );
+  // A link may name a layer of another run: that is no layer here.
+  const layer = run.data && !recorded.has(view.layer ?? '') ? null : view.layer;
   // The verdict comes first; the pictures follow, also where the verdict failed.
   const ready = run.data || run.error ? name : null;
   const hasSteps = summary?.verdict !== 'no data';
@@ -104,7 +111,7 @@ export function App() {
     getScalars(name ?? '', signal, held),
   );
   const detail = useResource<LayerReply>(
-    layer === null ? null : JSON.stringify([name, layer]),
+    layer === null || ready === null ? null : JSON.stringify([name, layer]),
     version,
     (signal, held) => getLayer(name ?? '', layer ?? '', signal, held),
   );
@@ -166,11 +173,6 @@ export function App() {
     const widest = Math.max(0, ...paths.map(measureText));
     return Math.ceil(Math.max(LABELS.least, Math.min(LABELS.most, widest + room)));
   }, [layers?.join('\n')]);
-  const order = useMemo(() => run.data?.layers.map(({ path }) => path) ?? [], [run.data]);
-  const recorded = useMemo(
-    () => new Set(run.data?.layers.filter((one) => one.recorded).map(({ path }) => path)),
-    [run.data],
-  );
   const groups = useMemo((): readonly Group[] => {
     if (!run.data) return NOTHING;
     const { first, last } = run.data.steps;
@@ -186,10 +188,14 @@ export function App() {
     [groups, view.pin],
   );
   const isMuted = useMemo(() => {
-    const loud = groups.filter(({ id }) => !view.mute.includes(id));
-    if (loud.length === groups.length) return () => false;
-    const heard = new Set(loud.flatMap((g) => g.layers.map((path) => `${g.kind}\n${path}`)));
-    return (path: string, kind: string) => !heard.has(`${kind}\n${path}`);
+    const marks = (some: readonly Group[]) =>
+      new Set(some.flatMap((group) => group.layers.map((path) => `${group.kind}\n${path}`)));
+    const loud = marks(groups.filter(({ id }) => !view.mute.includes(id)));
+    const quiet = marks(groups.filter(({ id }) => view.mute.includes(id)));
+    return (path: string, kind: string) => {
+      const mark = `${kind}\n${path}`;
+      return quiet.has(mark) && !loud.has(mark);
+    };
   }, [groups, view.mute]);
   const filter = useMemo(
     () => compileFilter(view.filter, layers ?? NOTHING),
@@ -253,9 +259,10 @@ export function App() {
     return (
       <div class="app">
         {runs.error ? (
-          <div class="lonely">
+          <main class="lonely">
+            <h1 class="visually-hidden">Gradients</h1>
             <ErrorPanel what="The list of runs" error={runs.error} onRetry={runs.retry} />
-          </div>
+          </main>
         ) : (
           <div class="lonely" role="status" aria-busy="true" aria-label="Loading">
             <div class="skeleton" style={{ height: '28px', width: '40%' }} />

@@ -40,6 +40,7 @@ test('another kind, block, onset or state is a card of its own', () => {
     1000,
   );
   expect(groups).toHaveLength(7);
+  expect(new Set(groups.map(({ id }) => id)).size).toBe(7);
   expect(groups.at(-1)?.id).toBe('slow@10@');
 });
 

@@ -79,3 +79,10 @@ test('a layer grows in all its series; shapes and edges stay', () => {
 test('a layer that has gained a histogram is asked for anew', () => {
   expect(joinLayer(layer([1, 2], false), layer([7], true))).toBeNull();
 });
+
+test('what comes whole although it was not asked for is not doubled', () => {
+  const old = layer([1, 2], true);
+  const rows = { ...layer([1, 2, 7], true).histograms };
+  const fresh = { ...layer([7], true), weights: rows };
+  expect(joinLayer(old, fresh)?.weights).toEqual(rows);
+});

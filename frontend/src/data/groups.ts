@@ -62,9 +62,13 @@ export function groupFindings(
   }
   const position = new Map(order.map((path, i) => [path, i]));
   const at = (path: string): number => position.get(path) ?? order.length;
-  return groups.map((group) => ({
-    ...group,
-    id: [group.kind, group.since, group.module || (group.layers[0] ?? '')].join('@'),
-    layers: [...new Set(group.layers)].toSorted((a, b) => at(a) - at(b)),
-  }));
+  const ids = new Set<string>();
+  return groups.map((group) => {
+    const layers = [...new Set(group.layers)].toSorted((a, b) => at(a) - at(b));
+    let id = [group.kind, group.since, group.module || (layers[0] ?? '')].join('@');
+    // Another cause of the same at the same time.
+    while (ids.has(id)) id += "'";
+    ids.add(id);
+    return { ...group, id, layers };
+  });
 }

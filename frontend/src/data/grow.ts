@@ -71,16 +71,28 @@ export function joinScalars(
   return out.length === fresh.length ? out : null;
 }
 
+/** Sent whole although only news were asked for. */
+function isWhole(old: { steps: number[] }, fresh: { steps: number[] }): boolean {
+  return (fresh.steps[0] ?? Infinity) <= (old.steps.at(-1) ?? -Infinity);
+}
+
 /** undefined where the two do not fit. */
 function joinHistograms(
   old: Histograms | null | undefined,
   fresh: Histograms | null | undefined,
 ): Histograms | null | undefined {
   if (!fresh || !old) return fresh ? undefined : null;
+  if (isWhole(old, fresh)) return fresh;
   const variables = joinByPath<VariableHistograms>(old.variables, fresh.variables, []);
   return variables
     ? { ...joinArrays(old, fresh, ['log10_edges', 'variables']), variables }
     : undefined;
+}
+
+type Activations = NonNullable<LayerReply['activations']>;
+
+function joinActivations(old: Activations | null | undefined, fresh: Activations): Activations {
+  return old && !isWhole(old, fresh) ? joinArrays(old, fresh, ['log10_edges']) : fresh;
 }
 
 /** null where the held layer has not all that the new columns continue. */
@@ -96,9 +108,6 @@ export function joinLayer(old: LayerReply, fresh: LayerReply): LayerReply | null
     variables,
     histograms,
     weights,
-    activations:
-      activations && old.activations
-        ? joinArrays(old.activations, activations, ['log10_edges'])
-        : null,
+    activations: activations ? joinActivations(old.activations, activations) : null,
   };
 }

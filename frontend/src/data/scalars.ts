@@ -9,6 +9,11 @@ export interface ScalarGroup {
   log: boolean;
 }
 
+const DASHES = [
+  [5, 3],
+  [2, 3],
+  [8, 3, 2, 3],
+];
 const ORDER: readonly ScalarSeries['kind'][] = ['loss', 'metric', 'learning_rate'];
 /** A curve over more than this factor hides its small values on a linear axis. */
 const LOG_RANGE = 1000;
@@ -38,9 +43,9 @@ export function groupScalars(
       if (runs.length === 1) {
         group.lines.push({ label, steps, values, colour: group.lines.length });
       } else {
-        // A colour is a run; its second series, such as the validation's, is dashed.
-        const second = group.lines.some((line) => line.colour === index);
-        const dash = second ? { dash: [5, 3] } : {};
+        // A colour is a run; its further series, such as the validation's, are dashed.
+        const pattern = DASHES[group.lines.filter((line) => line.colour === index).length - 1];
+        const dash = pattern ? { dash: pattern } : {};
         group.lines.push({ label: `${run}: ${label}`, steps, values, colour: index, ...dash });
       }
       groups.set(name, group);

@@ -14,6 +14,8 @@ export function useKeys(actions: Record<string, () => void>): void {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       const target = event.target instanceof Element ? event.target : document.body;
       if (event.key === 'Escape' && target.matches('input')) {
+        // A search field would be emptied; the filter stays.
+        event.preventDefault();
         (target as HTMLInputElement).blur();
         return;
       }

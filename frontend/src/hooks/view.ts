@@ -1,8 +1,8 @@
 /** What a person has chosen to see; kept in the address, to share and to reload. */
 
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { RunSummary } from '../contract';
-import { DEFAULT_VIEW, readView, writeView } from '../host/location';
+import { DEFAULT_VIEW, readView, watchView, writeView } from '../host/location';
 import type { View } from '../host/location';
 
 export interface ViewState {
@@ -37,6 +37,11 @@ export function useView(runs: readonly RunSummary[] | null): ViewState {
   useEffect(() => {
     if (known) writeView(view);
   }, [view, known]);
+
+  const latest = useRef(view);
+  latest.current = view;
+  // TensorBoard forgets our part of the address when another tab has been open.
+  useEffect(() => watchView((next) => (next ? setView(next) : writeView(latest.current))), []);
 
   return { view: known ? view : { ...view, run: null, layer: null }, set };
 }

@@ -112,18 +112,28 @@ export function withView(hash: string, view: View): string {
   return `#${parts.join('&')}`;
 }
 
-/** A page of its own, such as a saved report, has its own address. */
-function owner(): Window | null {
-  return window.parent === window ? window : parentWindow();
+/** A page of its own, such as a saved report, has its own address; so has one in a foreign frame. */
+function owner(): Window {
+  return parentWindow() ?? window;
 }
 
 export function readView(): View {
-  return parseView(owner()?.location.hash ?? '');
+  return parseView(owner().location.hash);
+}
+
+/** Tells of a view that somebody puts in the address; null: of an address without one. */
+export function watchView(onChange: (view: View | null) => void): () => void {
+  const host = owner();
+  const listen = (): void => {
+    const { hash } = host.location;
+    onChange(hash.includes(PREFIX) ? parseView(hash) : null);
+  };
+  host.addEventListener('hashchange', listen);
+  return () => host.removeEventListener('hashchange', listen);
 }
 
 export function writeView(view: View): void {
   const host = owner();
-  if (!host) return;
   try {
     const url = new URL(host.location.href);
     // Another tab is open: the address is its own.

@@ -30,8 +30,8 @@ export function Help({ onClose }: { onClose: () => void }) {
         ))}
       </dl>
       <p class="muted">
-        With the mouse: drag over any picture to zoom, double-click to see all steps, click to pin
-        the step, click a bracket at the left of the heatmap to fold its module.
+        With the mouse: drag over any picture to zoom, double-click a line chart to see all steps,
+        click to pin the step, click a bracket at the left of the heatmap to fold its module.
       </p>
       <button type="button" onClick={() => dialog.current?.close()}>
         Close

@@ -210,13 +210,19 @@ export function LayerDetail(props: Props) {
     () => linesOf('‖ΔW‖/‖W‖', (one) => one.update_ratio),
     [reply, others, variable],
   );
-  const band = useMemo(() => variable && healthyBand(variable.norm), [variable]);
   const onsets = useMemo(
     (): Onset[] =>
       findings
         .filter((finding) => finding.layers.includes(reply.layer))
         .map(({ kind, since_step: step }) => ({ kind, step })),
     [findings, reply.layer],
+  );
+  // A layer that was sick from the start has no healthy level of its own.
+  const early = steps[EARLY_STEPS - 1] ?? Infinity;
+  const wasWell = onsets.every(({ step }) => step > early);
+  const band = useMemo(
+    () => (variable && wasWell ? healthyBand(variable.norm) : null),
+    [variable, wasWell],
   );
   const nonfinite = useMemo(
     () =>
@@ -245,7 +251,7 @@ export function LayerDetail(props: Props) {
             nonfinite={nonfinite}
             height={CHART_HEIGHT}
             labels={false}
-            band={band ?? null}
+            band={band}
             right={RIGHT}
             log
             {...shared}
@@ -261,7 +267,9 @@ export function LayerDetail(props: Props) {
             {...shared}
           />
           <p class="muted note exports-line">
-            <span>Green: healthy (ratio: 1e−4 to 1e−2). {gaps}</span>
+            <span>
+              Green: usual ({band ? 'the norm’s own start; ' : ''}ratios of 1e−4 to 1e−2). {gaps}
+            </span>
             {missing.length > 0 && <span>Not in {missing.join(', ')}.</span>}
             <span class="spacer" />
             <Exports

@@ -25,6 +25,7 @@ interface PictureProps {
 }
 
 const MOST_CONTRAST = 100;
+const SETTLE_MS = 120;
 const HEAD = 26;
 
 function Picture({ map, height, theme, fileName }: PictureProps) {
@@ -161,7 +162,18 @@ interface Props extends Pick<Shared, 'theme' | 'crosshair'> {
 
 export function MapView({ run, variable, steps, height, theme, crosshair, fileName }: Props) {
   const [at, setAt] = useState(crosshair.get());
-  useEffect(() => crosshair.subscribe(setAt), [crosshair]);
+  useEffect(() => {
+    let timer = 0;
+    const stop = crosshair.subscribe((next) => {
+      // A picture a move would be many requests for one that is looked at.
+      window.clearTimeout(timer);
+      timer = window.setTimeout(() => setAt(next), SETTLE_MS);
+    });
+    return () => {
+      window.clearTimeout(timer);
+      stop();
+    };
+  }, [crosshair]);
   const step = steps[at === null ? steps.length - 1 : nearestIndex(steps, at)] ?? null;
   const key = step === null ? null : JSON.stringify([run, variable, step]);
   const resource = useResource(key, 0, (signal) => getMap(run, variable, step ?? 0, signal));

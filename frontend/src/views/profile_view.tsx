@@ -73,9 +73,7 @@ export function ProfileView(props: Props) {
     <div class="histogram" ref={host} data-testid="profile">
       <div class="histogram-head">
         <strong>‖gradient‖ by depth</strong>
-        <span class="muted">
-          {formatStep(profiles[0]?.step ?? 0)}, by layer number, the first at the left
-        </span>
+        <span class="muted">{formatStep(profiles[0]?.step ?? 0)}, layers in forward order</span>
         <span class="spacer" />
         <Exports
           name={fileName}

@@ -22,8 +22,9 @@ interface Props {
 const MOST_COMPARED = 3;
 
 function modelWords(run: Run): string {
-  const { model } = run;
+  const { model, size } = run;
   const parts = model ? [model.name, model.optimizer, model.loss, model.backend] : [];
+  if (size) parts.push(plural(size.layers, 'layer'), plural(size.variables, 'variable'));
   return parts.filter(Boolean).join(' · ');
 }
 
@@ -34,11 +35,23 @@ function Compare({ runs, view, set }: Pick<Props, 'runs' | 'view' | 'set'>) {
     set({ compare: next, ratio: view.ratio === name ? null : view.ratio });
   };
   return (
-    <details class="menu">
+    <details
+      class="menu"
+      onFocusOut={(event) => {
+        const { currentTarget: menu, relatedTarget: next } = event;
+        if (!(next instanceof Node && menu.contains(next))) menu.open = false;
+      }}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape') return;
+        event.stopPropagation();
+        event.currentTarget.open = false;
+        event.currentTarget.querySelector('summary')?.focus();
+      }}
+    >
       <summary data-testid="compare">
         Compare{compare.length > 0 && <b> {formatInteger(compare.length)}</b>}
       </summary>
-      <div class="menu-list" role="group" aria-label="Runs to compare with">
+      <div class="menu-list" role="group" aria-label="Runs to compare with" tabIndex={-1}>
         {runs
           .filter(({ name }) => name !== view.run)
           .map(({ name }) => {

@@ -18,6 +18,7 @@ export function VerdictBar({ run, filter, muted, onFilter }: Props) {
   return (
     <section
       class={`verdict verdict-${run.verdict.replace(' ', '-')}`}
+      aria-label="Verdict"
       data-testid="verdict"
       data-verdict={run.verdict}
     >
