@@ -123,6 +123,10 @@ class Capture(Protocol):
         """float32 [variables, buckets, 3] of (left, right, count) of the weights now."""
         ...
 
+    def weight_counts(self, variables: list[keras.Variable]) -> np.ndarray:
+        """[variables, DEVICE_BINS] counts of the elements of the weights now."""
+        ...
+
 
 BACKENDS = ("tensorflow", "jax", "torch")
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import keras
 
+from tb_gradplugin import bins
 from tb_gradplugin.health.fitting import FitWatch
 from tb_gradplugin.health.judge import Judge
 from tb_gradplugin.health.report import Finding, HealthReport, Note, RunHealth, joined
@@ -418,6 +419,8 @@ class GradientMonitor(keras.callbacks.Callback):
         gradients = captured.linear.copy()
         gradients[:, :, :2] /= captured.scale[:, None, None]
         weights = self._capture.weight_histograms(captured.variables)
+        counts = self._capture.weight_counts(captured.variables)
+        self._writer.write_weights(self._step, bins.fold(counts))
         self._writer.write_stock_histograms(captured.step, self._step, paths, gradients, weights)
 
     def _tell(self, finding: Finding) -> None:

@@ -251,8 +251,13 @@ class JaxCapture(BorrowedStep):
             return np.zeros([0, bins.STOCK_BUCKETS, 3], np.float32)
         return np.asarray(_weight_histograms([v.value for v in variables]))
 
+    def weight_counts(self, variables: list[keras.Variable]) -> np.ndarray:
+        """[variables, DEVICE_BINS] counts of the elements of the weights now."""
+        return np.asarray(_weight_counts([v.value for v in variables]))
+
 
 _weight_histograms = jax.jit(stats.linear_histograms)
+_weight_counts = jax.jit(stats.log2_counts)
 
 
 class _Beside:

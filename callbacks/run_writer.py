@@ -118,6 +118,10 @@ class RunWriter:
                 ],
             )
 
+    def write_weights(self, step: int, shares: np.ndarray) -> None:
+        """Histograms of the weights after ``step``, uint16 [variables, BINS]."""
+        self._write(lambda: summaries.weights_event(step, time.time(), shares))
+
     def close(self) -> None:
         """Closes the file; the next ``begin`` opens a new one."""
         if self._writer is not None:

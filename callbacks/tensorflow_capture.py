@@ -432,11 +432,17 @@ class TensorFlowCapture:
 
     def weight_histograms(self, variables: list[keras.Variable]) -> np.ndarray:
         """float32 [variables, buckets, 3] of the weights now."""
-        if not variables:
-            return np.zeros([0, stats.STOCK_BUCKETS, 3], np.float32)
+        shape = [len(variables), stats.STOCK_BUCKETS, 3]
+        return self._of_weights(variables, stats.linear_histogram, shape)
+
+    def weight_counts(self, variables: list[keras.Variable]) -> np.ndarray:
+        """[variables, DEVICE_BINS] counts of the elements of the weights now."""
+        return self._of_weights(variables, stats.log2_counts, [len(variables), bins.DEVICE_BINS])
+
+    @staticmethod
+    def _of_weights(variables: list[keras.Variable], function: Any, shape: list[int]) -> np.ndarray:
         flat = [stats.as_gradient(_value(v), xla=False) for v in variables]
-        shape = [len(flat), stats.STOCK_BUCKETS, 3]
-        return stats.histograms(flat, stats.linear_histogram, shape).numpy()
+        return stats.histograms(flat, function, shape).numpy()
 
 
 @functools.cache

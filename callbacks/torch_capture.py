@@ -205,6 +205,11 @@ class TorchCapture(BorrowedStep):
         with torch.no_grad():
             return _host(stats.linear_histograms([_value(v) for v in variables]))
 
+    def weight_counts(self, variables: list[keras.Variable]) -> np.ndarray:
+        """[variables, DEVICE_BINS] counts of the elements of the weights now."""
+        with torch.no_grad():
+            return _host(stats.log2_counts([_value(v) for v in variables]))
+
 
 def _table(call: _Call) -> np.ndarray:
     """float32 [variables, STATISTICS_COLUMNS] of one call."""

@@ -17,6 +17,7 @@ MONITOR_SUBDIR = "gradients"
 
 STATISTICS_TAG = "gradients/statistics"
 HISTOGRAMS_TAG = "gradients/histograms"
+WEIGHTS_TAG = "gradients/weights"
 TRAINING_TAG = "gradients/training"
 HEALTH_TAG = "gradients/health"
 MODEL_TAG = "gradients/model"

@@ -127,8 +127,11 @@ class GradientsPlugin(base_plugin.TBPlugin):
         own = [v.path for v in data.structure.variables if v.layer == index]
         histograms = reader.read_histograms(source, data.models, own)
         probes = reader.read_probes(source, data.models)
+        weights = reader.read_histograms(source, data.models, own, metadata.WEIGHTS_TAG)
         maps = reader.read_maps(source, data.structure, index)
-        return views.layer(index, data.rows, data.levels, histograms, data.models, probes, maps)
+        return views.layer(
+            index, data.rows, data.levels, histograms, data.models, probes, maps, weights
+        )
 
     def map_impl(
         self, ctx: Any, experiment: str, run: str, variable: str, step: str

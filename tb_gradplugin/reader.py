@@ -101,10 +101,15 @@ def read_statistics(
     return _read_rows(source, models, paths, empty, tag, decode, points)
 
 
-def read_histograms(source: Source, models: Models, paths: Sequence[str]) -> Rows:
-    """Histograms of the variables ``paths``: uint16 [T, len(paths), 200], zeros: not recorded."""
+def read_histograms(
+    source: Source, models: Models, paths: Sequence[str], tag: str = metadata.HISTOGRAMS_TAG
+) -> Rows:
+    """Histograms of the variables ``paths``: uint16 [T, len(paths), 200], zeros: not recorded.
+
+    Of their gradients, or with ``WEIGHTS_TAG`` of themselves.
+    """
     empty = np.zeros((len(paths), bins.BINS), np.uint16)
-    tag, decode = metadata.HISTOGRAMS_TAG, summaries.decode_histograms
+    decode = summaries.decode_histograms
     return _read_rows(source, models, paths, empty, tag, decode, HISTOGRAM_POINTS)
 
 

@@ -103,6 +103,14 @@ def step_event(record: StepRecord, health: RunHealth) -> event_pb2.Event:
     )
 
 
+def weights_event(step: int, wall_time: float, shares: np.ndarray) -> event_pb2.Event:
+    """Histograms of the weights after ``step``: uint16 [variables, BINS], see ``bins.fold``."""
+    plugin = metadata.HISTOGRAM_PLUGIN_NAME
+    values = _blocks(metadata.WEIGHTS_TAG, shares, "uint16", plugin)
+    summary = summary_pb2.Summary(value=values)
+    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
+
+
 def probe_event(probe: ProbeRecord) -> event_pb2.Event:
     """What was seen inside one step."""
     value = _value(metadata.PROBE_TAG, _text(probe_json(probe)))

@@ -151,6 +151,7 @@ def layer(
     models: reader.Models,
     probes: Sequence[ProbeRecord] = (),
     maps: Sequence[tuple[int, str, GradientMap]] = (),
+    weights: reader.Rows | None = None,
 ) -> dict[str, Any]:
     """The answer of ``layer``.
 
@@ -162,9 +163,11 @@ def layer(
         models: structures of the run; ``index`` is of the latest.
         probes: of the run, by step.
         maps: of the layer, see ``reader.read_maps``.
+        weights: histograms of the layer's variables themselves.
     """
     structure = models.latest
     own = structure.rows_of_layer(index)
+    paths = [structure.variables[i].path for i in own]
     level = np.full(len(rows.steps), np.nan)
     if index in levels.layers:
         level = levels.level[:, levels.layers.index(index)]
@@ -182,7 +185,8 @@ def layer(
             for i in own
         ],
         "level": numbers(level),
-        "histograms": _histograms(histograms, [structure.variables[i].path for i in own]),
+        "histograms": _histograms(histograms, paths),
+        "weights": _histograms(weights, paths) if weights and len(weights.steps) else None,
         "probe": _probe(structure.layers[index].path, models, probes),
         "maps": [
             {

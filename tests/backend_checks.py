@@ -388,6 +388,20 @@ def check_pictures_of_gradients() -> None:
         assert watch.captured[-1].maps == {}
 
 
+def check_histograms_of_the_weights() -> None:
+    model = cnn()[0]
+    capture = create_capture(model, (), updates=True, histograms=True)
+    variables = model.trainable_variables
+    counts = capture.weight_counts(variables)
+    edges = capture.weight_histograms(variables)
+    for one, linear, variable in zip(counts, edges, variables, strict=True):
+        value = np.asarray(keras.ops.convert_to_numpy(variable))
+        assert_array_equal(one, counts64(value))
+        expected, _ = np.histogram(value.astype(np.float64), bins.STOCK_BUCKETS)
+        if np.ptp(value) > 0:
+            assert np.abs(linear[:, 2] - expected).sum() <= 4  # rounding at the edges
+
+
 def check_many_elements() -> float:
     """Sums over millions of elements of one sign keep their digits."""
 

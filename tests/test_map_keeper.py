@@ -93,6 +93,18 @@ def test_the_page_gets_the_picture(tmp_path, kind):
         assert [m["step"] for m in layer["maps"]] == [10, 20, 30, 40]
         assert layer["maps"][0]["variable"] == "h1/kernel"
         assert plugin.json("layer", run="run", layer="h0")["maps"] == []
+        weights = layer["weights"]
+        assert weights["steps"] == [10, 20, 30, 40]  # ends of epochs
+        (kernel, bias) = weights["variables"]
+        assert kernel["path"] == "h1/kernel"
+        for one in (kernel, bias):
+            for i in range(4):
+                shares = [*one["negative"][i], *one["positive"][i], one["zero"][i]]
+                assert sum(shares) == pytest.approx(1.0, abs=1e-3)
+        # Glorot: uniform up to sqrt(6 / 48) = 0.35.
+        filled = np.flatnonzero(np.sum(kernel["positive"], axis=0))
+        assert weights["log10_edges"][filled[-1]] < np.log10(0.5)
+        assert weights["log10_edges"][filled[-1] + 1] >= np.log10(0.35)
         one = plugin.json("map", run="run", variable="h1/kernel", step="20")
         assert (one["shape"], one["reduced"], one["slices"]) == ([24, 24], [24, 24], [])
         codes = np.frombuffer(base64.b64decode(one["codes"]), np.int8).reshape(24, 24)
