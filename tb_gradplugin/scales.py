@@ -118,8 +118,9 @@ def growth(norm: np.ndarray) -> np.ndarray:
 def levels(statistics: np.ndarray, structure: ModelStructure) -> Levels:
     """Level of every layer with trained variables at every step.
 
-    ``growth`` where it exceeds ``GROWTH_DEAD_BAND``, else the smallest ``attenuation`` of the
-    layer's judged variables (0 for a layer without any), clipped to +-``LIMIT``.  A layer is
+    ``growth`` where it exceeds ``GROWTH_DEAD_BAND`` and is more than the layer is attenuated, else
+    the smallest ``attenuation`` of the layer's judged variables (0 for a layer without any),
+    clipped to +-``LIMIT``.  A layer is
     ``ZERO`` where the gradient of all its judged variables is exactly zero, whatever a bias gets.
 
     Args:
@@ -133,7 +134,7 @@ def levels(statistics: np.ndarray, structure: ModelStructure) -> Levels:
     a = attenuation(norm, column(statistics, "weight_norm"), judged)
     lowest = _reduce(np.minimum, np.where(np.isnan(a), 0.0, a), groups)
     grown = growth(per_layer)
-    level = np.where(grown > GROWTH_DEAD_BAND, grown, lowest)
+    level = np.where((grown > GROWTH_DEAD_BAND) & (grown > -lowest), grown, lowest)
     bad = (column(statistics, "nan_count") > 0) | (column(statistics, "inf_count") > 0)
     special = np.full(level.shape, 255, np.uint8)
     deciding = [g[judged[g]] if judged[g].any() else g for g in groups]

@@ -50,7 +50,7 @@ def by_loops(stats, structure):
                 start = [np.log10(x) for x in norms[:20, r] if x > 0]
                 growth = np.log10(norms[t, r]) - np.median(start) if start else 0.0
                 a = min((np.log10(s[i]) - top for i in own if s.get(i, 0) > 0), default=0.0)
-                level = growth if growth > 0.7 else a
+                level = growth if growth > max(0.7, -a) else a
                 codes[t, r] = round(min(max(level, -4), 4) * 31 + 131)
     return codes
 
