@@ -156,6 +156,9 @@ def compare(make: Make, *, steps: int = 2, tolerance: float = TOLERANCE) -> floa
             top = np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0)
             size[[COLUMN["min"], COLUMN["max"]]] = top
             size[COLUMN["std"]] = max(size[COLUMN["std"]], 1e-3 * top)
+            # What was subtracted is known more exactly than the difference of rounded weights.
+            weight, update = COLUMN["weight_norm"], COLUMN["update_norm"]
+            size[update] = max(size[update], 1e-3 * expected[weight])
             scale = np.ones(len(row))
             scale[:5] = captured.scale[0]
             both = np.isnan(row) & np.isnan(expected)
