@@ -1,22 +1,12 @@
-"""What the captures of all backends share: a train step that is borrowed for once.
-
-``fit`` reads ``model.train_function`` anew at every step.  For a step to be captured a one-shot
-takes its place, which puts the user's own function back before it does anything else.
-"""
+"""Small tools of the captures: what is replaced for a step, what is read of an optimizer."""
 
 from __future__ import annotations
 
 import contextlib
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
-
-from tb_gradplugin.gradient_map import GradientMap, reduced
-
-from .capture import find_optimizers, no_probe
 
 
 @contextlib.contextmanager
@@ -43,49 +33,6 @@ def shortest(rate: float) -> float:
     return float(f"{rate:.7g}") if rate >= 0.0 else float("nan")
 
 
-class Pictures:
-    """Takes gradients of some variables, as the step hands them over, and makes pictures of them.
-
-    Attributes:
-        wanted: ids of the variables.
-        failure: what went wrong; the step goes on.
-    """
-
-    def __init__(self) -> None:
-        """Wants none."""
-        self.wanted: frozenset[int] = frozenset()
-        self.failure: BaseException | None = None
-        self._taken: dict[tuple[int, int], GradientMap] = {}
-
-    def taker(self, call: int, variables: list[Any], places: list[int]) -> Callable[..., None]:
-        """A function of the gradients at ``places`` of the ``call``-th call of an optimizer.
-
-        It refers to nothing of ours: TensorFlow keeps it for as long as the process lives.
-        """
-        ids, this = [id(variables[place]) for place in places], weakref.ref(self)
-
-        def take(*gradients: Any) -> None:
-            pictures = this()
-            if pictures is not None:
-                pictures._take(call, places, ids, gradients)
-
-        return take
-
-    def _take(self, call: int, places: list[int], ids: list[int], gradients: Any) -> None:
-        try:
-            for place, id_, gradient in zip(places, ids, gradients, strict=True):
-                if id_ in self.wanted:
-                    self._taken[call, place] = reduced(np.asarray(gradient))
-        except Exception as error:
-            self.failure = error
-
-    def given(self, sizes: list[int]) -> dict[int, GradientMap]:
-        """Pictures by index into the variables of all calls, which have ``sizes``; once."""
-        taken, self._taken = self._taken, {}
-        starts = np.cumsum([0, *sizes])
-        return {int(starts[call]) + place: m for (call, place), m in sorted(taken.items())}
-
-
 def picturable(gradient: Any) -> bool:
     """Whether a gradient (not a sparse one) is a matrix, or a stack of some, and has elements."""
     shape = getattr(gradient, "shape", None)
@@ -94,111 +41,26 @@ def picturable(gradient: Any) -> bool:
     return len(shape) >= 2 and 0 not in tuple(shape)
 
 
-class BorrowedStep:
-    """The parts of ``capture.Capture`` that need no backend; JAX and Torch build on it.
+def value_of(variable: Any) -> Any:
+    """A backend's tensor, of a variable of Keras or as it is."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
 
-    Args:
-        model: a compiled model about to be fitted.
-        optimizers: further optimizers whose gradients count, besides the model's attributes.
-        updates: whether to record norms of weights and updates.
+
+def loss_scale(optimizer: Any) -> Any:
+    """Factor by which the gradients that ``optimizer`` receives are multiplied: tensor or number.
+
+    To be read before its call, which may change it.
     """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return value_of(optimizer.dynamic_scale) if optimizer.built else optimizer.initial_scale
+    return getattr(optimizer, "loss_scale_factor", None) or 1.0
 
-    method = "apply"
-    """Of an optimizer, by which it receives gradients."""
 
-    def __init__(
-        self,
-        model: Any,
-        optimizers: tuple[keras.optimizers.Optimizer, ...],
-        *,
-        updates: bool,
-    ):
-        self.failure: BaseException | None = None
-        self.probe_failure: BaseException | None = no_probe()
-        self._model = model
-        self._more = optimizers
-        self._updates = updates
-        self._order: dict[int, keras.layers.Layer] = {}
-        self._ordered = False
-        self._inside = False  # an optimizer that calls another one counts once
-        self._plain: Callable[..., Any] | None = None
-        self._optimizers: list[keras.optimizers.Optimizer] = []
+def learning_rate(optimizer: Any) -> Any:
+    """The rate that the optimizer's next call uses: tensor or number, negative if it has none."""
+    return value_of(getattr(optimizer, "learning_rate", -1.0))
 
-    @property
-    def call_order(self) -> list[keras.layers.Layer]:
-        """Layers in the order of their first call in an instrumented step."""
-        return list(self._order.values())
 
-    def lend(self, plain: Callable[..., Any], one_shot: Any) -> None:
-        """Puts ``one_shot`` in the place of ``plain``, which it has to put back first."""
-        one_shot.plain = plain
-        set_train_function(self._model, one_shot)
-
-    def disarm(self) -> None:
-        """Puts the user's own train function back, also after an aborted fit."""
-        armed = self._model.train_function
-        if hasattr(armed, "plain"):
-            set_train_function(self._model, armed.plain)
-
-    def is_new(self, plain: Callable[..., Any]) -> bool:
-        """Whether the model has another train function than last time: it was compiled anew."""
-        if self._plain is plain:
-            return False
-        self._plain = plain
-        self._optimizers = find_optimizers(self._model, self._more)
-        return True
-
-    @contextlib.contextmanager
-    def watched_calls(self) -> Iterator[None]:
-        """Notes the order in which layers are called, the first time."""
-        with contextlib.ExitStack() as stack:
-            if not self._ordered:
-                self._order.clear()
-                for layer in self._model._flatten_layers(include_self=False, recursive=True):
-                    stack.enter_context(replaced(layer, "call", self._watch_call(layer)))
-            yield
-            self._ordered = True
-
-    def _watch_call(self, layer: Any) -> Callable[..., Any]:
-        original = layer.call
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self._order.setdefault(id(layer), layer)
-            return original(*args, **kwargs)
-
-        return call
-
-    @contextlib.contextmanager
-    def watched_loss(self, note: Callable[[Any, dict[str, Any]], None]) -> Iterator[None]:
-        """``note(loss, arguments)`` of each call of the model's ``compute_loss``."""
-        original = self._model.compute_loss
-        names = ("x", "y", "y_pred", "sample_weight")
-
-        def compute_loss(*args: Any, **kwargs: Any) -> Any:
-            loss = original(*args, **kwargs)
-            if loss is not None:
-                self.guard(note, loss, {**dict(zip(names, args, strict=False)), **kwargs})
-            return loss
-
-        with replaced(self._model, "compute_loss", compute_loss):
-            yield
-
-    @contextlib.contextmanager
-    def watched_optimizers(self, watch: Callable[[Any, Any], Any]) -> Iterator[None]:
-        """``watch(optimizer, method)`` takes the place of the method that receives gradients."""
-        with contextlib.ExitStack() as stack:
-            for optimizer in self._optimizers:
-                wrapped = watch(optimizer, getattr(optimizer, self.method))
-                stack.enter_context(replaced(optimizer, self.method, wrapped))
-            try:
-                yield
-            finally:
-                self._inside = False
-
-    def guard(self, function: Callable[..., Any], *args: Any) -> Any:
-        """``function(*args)``; a fault of the monitor's own must not reach the user's step."""
-        try:
-            return function(*args)
-        except Exception as error:
-            self.failure = error
-            return None
+def variables_of(optimizer: Any, given: Any) -> list[Any]:
+    """The variables that a call of ``optimizer`` updates: those ``given`` to it, or its own."""
+    return list(optimizer._trainable_variables if given is None else given)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -22,9 +22,16 @@ import tensorflow as tf
 from tb_gradplugin import bins
 
 from . import tensorflow_statistics as stats
-from .baseline import label_moments
-from .borrowed_step import Pictures, picturable, replaced, set_train_function, shortest
-from .capture import Captured, CapturedProbe, find_optimizers
+from .borrowed_step import (
+    learning_rate,
+    loss_scale,
+    picturable,
+    set_train_function,
+    shortest,
+    value_of,
+    variables_of,
+)
+from .capture import Capture, Captured, CapturedProbe, Wish
 
 SINGLE_DEVICE = ("_DefaultDistributionStrategy", "OneDeviceStrategy")
 """Strategies of ``tf.distribute`` whose variables are plain ones."""
@@ -54,7 +61,7 @@ class _Slot:
     calls: float = 0.0  # when last read
 
 
-class TensorFlowCapture:
+class TensorFlowCapture(Capture):
     """See ``capture.Capture``.
 
     Raises:
@@ -73,182 +80,97 @@ class TensorFlowCapture:
         strategy = type(model.distribute_strategy).__name__
         if strategy not in SINGLE_DEVICE:
             raise NotImplementedError(f"GradientMonitor does not support {strategy} yet.")
-        self.failure: BaseException | None = None
-        self._model = model
-        self._more = optimizers
-        self._updates = updates
+        super().__init__(model, optimizers, updates=updates)
         self._histograms = histograms
-        self._order: dict[int, keras.layers.Layer] = {}
-        self._ordered = False
-        self._plain: Callable[..., Any] | None = None
         self._instrumented: Callable[..., Any] | None = None
         self._exact_probe = exact_probe
         self._probe: Any = None  # a tensorflow_probe.Probe, from the first one asked for
         self._probing: Callable[..., Any] | None = None  # the instrumented step with a probe
-        self.probe_failure: BaseException | None = None
         self._slots: list[_Slot] = []
-        self._optimizers: list[keras.optimizers.Optimizer] = []
         # Latest in the step that is traced: the loss, that of the data, label moments (flat).
         self._loss: tuple[Any, Any, Any] | None = None
         self._want: tf.Variable | None = None
         self._wanted = (False, False, False)
-        self._pictures = Pictures()
         self._graph: Any = None
         self._calls = 0
-        self._inside = False
-        self._pending: tuple[int, bool, bool, bool, Any] | None = None
+        self._pending: tuple[Wish, Any] | None = None
 
-    @property
-    def call_order(self) -> list[keras.layers.Layer]:
-        """Layers in the order of their first call in an instrumented step."""
-        return list(self._order.values())
-
-    def arm(
-        self,
-        step: int,
-        *,
-        log2: bool,
-        linear: bool,
-        probe: bool = False,
-        maps: Collection[keras.Variable] = (),
-    ) -> None:
-        """Has the next train step captured as ``step``."""
-        self._pictures.wanted = frozenset(id(v) for v in maps)
-        wish = (log2, linear, bool(maps))
+    def _one_shot(self, plain: Any, wish: Wish) -> Callable[..., Any]:
         model = self._model
-        self.disarm()
-        plain = model.train_function
-        if self._instrumented is None or self._plain is not plain:
-            self._build(plain)
-        probe = probe and self.probe_failure is None
-        if probe and self._probing is None:
+        if wish.probe and self._probing is None:
             self._build_probing(plain)
-        instrumented = self._probing if probe else self._instrumented
+        instrumented = self._probing if wish.probe else self._instrumented
         assert instrumented is not None
         assert self._want is not None
-        if self._wanted != wish:
+        wanted = (wish.log2, wish.linear, bool(wish.maps))
+        if self._wanted != wanted:
             handle: Any = self._want.handle
-            tf.raw_ops.AssignVariableOp(resource=handle, value=_wish(*wish))
-            self._wanted = wish
+            tf.raw_ops.AssignVariableOp(resource=handle, value=_as_tensor(*wanted))
+            self._wanted = wanted
 
         def one_shot(iterator: Any) -> Any:
             set_train_function(model, plain)
             self._pending = None
             try:
-                with self._patched():
+                with self._watched_optimizers():
                     out = instrumented(iterator)
             except tf.errors.OpError as error:
                 if not _cannot_run(error):
                     raise
                 # The instrumented step does not compile or fit here; the user's own may. The
                 # batch that it took is lost.
-                if probe:
+                if wish.probe:
                     self.probe_failure = error
                 else:
                     self.failure = error
                 return plain(iterator)
-            self._pending = (step, log2, linear, probe, out)
+            self._pending = (wish, out)
             return out
 
-        one_shot.plain = plain  # type: ignore[attr-defined]
-        set_train_function(model, one_shot)
+        return one_shot
 
-    def disarm(self) -> None:
-        """Puts the user's own train function back, also after an aborted fit."""
-        armed = self._model.train_function
-        if hasattr(armed, "plain"):
-            set_train_function(self._model, armed.plain)
-
-    def _build(self, plain: Callable[..., Any] | None) -> None:
+    def _build(self, plain: Any) -> None:
         self._slots = []
-        self._optimizers = find_optimizers(self._model, self._more)
         # Not an integer or bool: those live on the host and break XLA clusters on a GPU.
         self._want, self._wanted = _own_variable([3]), (False, False, False)
         self._instrumented = self._twin(plain, None)
         self._probing = None
-        self._plain = plain
 
-    def _build_probing(self, plain: Callable[..., Any] | None) -> None:
+    def _build_probing(self, plain: Any) -> None:
         from .tensorflow_probe import Probe
 
         self._probe = Probe(self._model, exact=self._exact_probe)
         self._probing = self._twin(plain, self._probe)
 
-    def _twin(self, plain: Callable[..., Any] | None, probe: Any) -> Callable[..., Any]:
+    def _twin(self, plain: Any, probe: Any) -> Callable[..., Any]:
         """The train function once more, instrumented when it is traced."""
-        model = self._model
-        original = model.train_step
+        original = self._model.train_step
 
         def train_step(data: Any) -> Any:
             self._calls, self._loss = 0, None
             self._graph = _graph()
             with contextlib.ExitStack() as stack:
-                stack.enter_context(replaced(model, "compute_loss", self._watch_loss(model)))
-                if not self._ordered:
-                    self._order.clear()
-                    for layer in model._flatten_layers(include_self=False, recursive=True):
-                        stack.enter_context(replaced(layer, "call", self._watch_call(layer)))
+                stack.enter_context(self._watched_loss(self._note_loss))
+                stack.enter_context(self._watched_calls())
                 if probe is not None:
                     stack.enter_context(probe.watching(data))
-                out = original(data)
-                self._ordered = True
-                return out
+                return original(data)
 
-        with replaced(model, "train_step", train_step):
-            try:
-                model.train_function = None
-                model.make_train_function(force=True)
-                twin: Any = model.train_function
-                return twin
-            finally:
-                model.train_function = plain
-
-    def _watch_loss(self, model: Any) -> Callable[..., Any]:
-        original = model.compute_loss
-
-        def compute_loss(*args: Any, **kwargs: Any) -> Any:
-            loss = original(*args, **kwargs)
-            if self._reached():
-                self._guard(self._note_loss, loss, args, kwargs)
-            return loss
-
-        return compute_loss
-
-    def _watch_call(self, layer: Any) -> Callable[..., Any]:
-        original = layer.call
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self._order.setdefault(id(layer), layer)
-            return original(*args, **kwargs)
-
-        return call
-
-    @contextlib.contextmanager
-    def _patched(self) -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            for optimizer in self._optimizers:
-                wrapped = self._watch_apply(optimizer, optimizer.apply)
-                stack.enter_context(replaced(optimizer, "apply", wrapped))
-            try:
-                yield
-            finally:
-                self._inside = False
+        return self._made_with(train_step, plain)
 
     def _watch_apply(self, optimizer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         def apply(grads: Any, trainable_variables: Any = None) -> Any:
             if self._inside or not self._reached():  # an inner optimizer, or another's function
                 return original(grads, trainable_variables)
-            grads = list(grads)
-            variables = (
-                list(optimizer._trainable_variables)
-                if trainable_variables is None
-                else list(trainable_variables)
-            )
+            grads, variables = list(grads), variables_of(optimizer, trainable_variables)
             before: list[Any] = []
             told: list[Any] = []
             try:
-                before = [tf.identity(_value(v)) for v in variables] if self._updates else []
-                told = [_loss_scale(optimizer), _learning_rate(optimizer)]
+                before = [tf.identity(value_of(v)) for v in variables] if self._updates else []
+                told = [
+                    tf.cast(value, tf.float32)
+                    for value in (loss_scale(optimizer), learning_rate(optimizer))
+                ]
             except Exception as error:
                 self.failure = error
             graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
@@ -270,13 +192,6 @@ class TensorFlowCapture:
         A ``tf.function`` of the user's own keeps its trace: nothing of ours may get into it.
         """
         return _graph() is self._graph
-
-    def _guard(self, function: Callable[..., None], *args: Any) -> None:
-        """Calls ``function``; a fault of the monitor's own must not reach the user's step."""
-        try:
-            function(*args)
-        except Exception as error:
-            self.failure = error
 
     def _note_gradients(
         self,
@@ -329,7 +244,7 @@ class TensorFlowCapture:
         """Gradients go to the host where pictures of them are wanted."""
         sparse = tf.IndexedSlices
         places = [i for i, g in enumerate(grads) if not isinstance(g, sparse) and picturable(g)]
-        take = self._pictures.taker(call, variables, places)
+        take = self._map_taker(call, variables, places)
 
         def hand(*given: Any) -> list[Any]:
             tf.numpy_function(take, given, [])
@@ -338,19 +253,13 @@ class TensorFlowCapture:
         if places:
             stats.either(wanted, hand, lambda *given: [], [grads[i] for i in places])
 
-    def _note_loss(self, loss: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if loss is None:
+    def _note_loss(self, loss: Any, given: dict[str, Any]) -> None:
+        if not self._reached():
             return
         loss = tf.reduce_sum(tf.cast(loss, tf.float32))
         extra = [tf.reduce_sum(tf.cast(t, tf.float32)) for t in self._model.losses]
         data = loss - tf.add_n(extra) if extra else loss
-        names = ("x", "y", "y_pred", "sample_weight")
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        moments = None
-        with contextlib.suppress(Exception):  # labels of a kind not thought of: unknown
-            moments = label_moments(
-                self._model, given.get("y"), given.get("y_pred"), given.get("sample_weight")
-            )
+        moments = self._label_moments(given)
         self._loss = loss, data, None if moments is None else tf.reshape(moments, [-1])
 
     def _loss_in_sight(self) -> tuple[list[Any], Any]:
@@ -367,10 +276,10 @@ class TensorFlowCapture:
         return [tf.constant(2.0), loss, data], moments
 
     def collect(self) -> Captured | None:
-        """Results of the last captured step, once; None if no optimizer ran in it."""
+        """See ``Capture``."""
         if self._pending is None:
             return None
-        (step, log2, linear, probe, logs), self._pending = self._pending, None
+        (wish, logs), self._pending = self._pending, None
         if self.failure is not None:
             return None
         slots = self._slots
@@ -391,23 +300,23 @@ class TensorFlowCapture:
                 labels = moments if its_seen == 2.0 else None
         if not reached:
             return None
-        if not seen and isinstance(logs, dict) and "loss" in logs:
-            seen, told = True, np.asarray(logs["loss"], dtype=np.float64)
-            loss = data_loss = float(told) if told.ndim == 0 else loss
+        if not seen and (told := self._loss_told(logs)) is not None:
+            seen, loss, data_loss = True, told, told
+        sizes = [len(s.variables) for s in slots]
         return Captured(
-            step=step,
+            step=wish.step,
             variables=[v for s in slots for v in s.variables],
             statistics=tables[0] if len(tables) == 1 else np.concatenate(tables),
-            scale=np.repeat(scales, [len(s.variables) for s in slots]),
+            scale=np.repeat(scales, sizes),
             learning_rate=rate,
             loss=loss,
             data_loss=data_loss,
             loss_reported=seen,
             labels=labels,
-            counts=np.concatenate([_read(s.counts) for s in slots]) if log2 else None,
-            linear=np.concatenate([_read(s.linear) for s in slots]) if linear else None,
-            probe=self._collect_probe() if probe else None,
-            maps=self._pictures.given([len(s.variables) for s in slots]),
+            counts=np.concatenate([_read(s.counts) for s in slots]) if wish.log2 else None,
+            linear=np.concatenate([_read(s.linear) for s in slots]) if wish.linear else None,
+            probe=self._collect_probe() if wish.probe else None,
+            maps=self._take_maps(sizes),
         )
 
     def _collect_probe(self) -> CapturedProbe | None:
@@ -431,22 +340,22 @@ class TensorFlowCapture:
         return table
 
     def weight_histograms(self, variables: list[keras.Variable]) -> np.ndarray:
-        """float32 [variables, buckets, 3] of the weights now."""
+        """See ``Capture``."""
         shape = [len(variables), stats.STOCK_BUCKETS, 3]
         return self._of_weights(variables, stats.linear_histogram, shape)
 
     def weight_counts(self, variables: list[keras.Variable]) -> np.ndarray:
-        """[variables, DEVICE_BINS] counts of the elements of the weights now."""
+        """See ``Capture``."""
         return self._of_weights(variables, stats.log2_counts, [len(variables), bins.DEVICE_BINS])
 
     @staticmethod
     def _of_weights(variables: list[keras.Variable], function: Any, shape: list[int]) -> np.ndarray:
-        flat = [stats.as_gradient(_value(v), xla=False) for v in variables]
+        flat = [stats.as_gradient(value_of(v), xla=False) for v in variables]
         return stats.histograms(flat, function, shape).numpy()
 
 
 @functools.cache
-def _wish(*wanted: bool) -> Any:
+def _as_tensor(*wanted: bool) -> Any:
     return tf.constant([float(w) for w in wanted])
 
 
@@ -513,14 +422,14 @@ def _changes(variables: list[Any], before: list[Any], graph: Any, done: int) -> 
     """
     steps: dict[int, list[Any]] = {}
     if graph is not None:
-        handles = {id(graph.capture(_value(v).handle)) for v in variables}
+        handles = {id(graph.capture(value_of(v).handle)) for v in variables}
         for operation in graph.get_operations()[done:]:
             for tensor in operation.inputs:
                 if id(tensor) in handles and operation.type != "ReadVariableOp":
                     steps.setdefault(id(tensor), []).append(operation)
     out = []
     for variable, old in zip(variables, before, strict=True):
-        value = _value(variable)
+        value = value_of(variable)
         written = [] if graph is None else steps.get(id(graph.capture(value.handle)), [])
         if [w.type for w in written] in (["AssignSubVariableOp"], ["AssignAddVariableOp"]):
             out.append(written[0].inputs[1])
@@ -528,21 +437,3 @@ def _changes(variables: list[Any], before: list[Any], graph: Any, done: int) -> 
             # The difference of nearly equal numbers is taken before anything is rounded.
             out.append(value - old)
     return out
-
-
-def _value(variable: Any) -> Any:
-    return variable.value if isinstance(variable, keras.Variable) else variable
-
-
-def _loss_scale(optimizer: Any) -> Any:
-    """Factor by which the gradients handed to ``optimizer.apply`` are multiplied; float32 []."""
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        scale = _value(optimizer.dynamic_scale) if optimizer.built else optimizer.initial_scale
-    else:
-        scale = getattr(optimizer, "loss_scale_factor", None) or 1.0
-    return tf.cast(scale, tf.float32)
-
-
-def _learning_rate(optimizer: Any) -> Any:
-    """The rate that the optimizer's next call uses; float32 [], negative if it has none."""
-    return tf.cast(_value(getattr(optimizer, "learning_rate", -1.0)), tf.float32)

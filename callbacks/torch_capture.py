@@ -7,7 +7,7 @@ What they leave stays on the device until the step is collected.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -15,16 +15,20 @@ import numpy as np
 import torch
 
 from tb_gradplugin import bins
-from tb_gradplugin.gradient_map import reduced
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
 from . import host_statistics
 from . import torch_statistics as stats
-from .baseline import label_moments
-from .borrowed_step import BorrowedStep, set_train_function, shortest
-from .capture import Captured
-
-NAN = float("nan")
+from .borrowed_step import (
+    learning_rate,
+    loss_scale,
+    picturable,
+    set_train_function,
+    shortest,
+    value_of,
+    variables_of,
+)
+from .capture import Capture, Captured, Wish, no_probe
 
 
 class _Call(NamedTuple):
@@ -48,7 +52,7 @@ class _Loss(NamedTuple):
     moments: torch.Tensor | None
 
 
-class TorchCapture(BorrowedStep):
+class TorchCapture(Capture):
     """See ``capture.Capture``.
 
     Raises:
@@ -62,52 +66,39 @@ class TorchCapture(BorrowedStep):
                 "compile the model with jit_compile=False (Keras's default on PyTorch)."
             )
         super().__init__(model, optimizers, updates=updates)
+        self.probe_failure = no_probe()
         self._calls: list[_Call] = []
         self._loss: _Loss | None = None
-        self._wish = (False, False)
-        self._mapped: set[int] = set()
-        self._pending: tuple[int, Any] | None = None
+        self._wish: Wish | None = None
+        self._pending: tuple[Wish, Any] | None = None
 
-    def arm(
-        self,
-        step: int,
-        *,
-        log2: bool,
-        linear: bool,
-        probe: bool = False,
-        maps: Collection[keras.Variable] = (),
-    ) -> None:
-        """Has the next train step captured as ``step``; it cannot be probed."""
-        self._mapped = {id(v) for v in maps}
-        self.disarm()
-        plain = self._model.train_function
-        self.is_new(plain)
+    def _build(self, plain: Any) -> None:
+        """Nothing: the user's own function is what runs."""
 
+    def _one_shot(self, plain: Any, wish: Wish) -> Callable[..., Any]:
         def one_shot(data: Any) -> Any:
             set_train_function(self._model, plain)
             self._calls, self._loss, self._pending = [], None, None
-            self._wish = log2, linear
+            self._wish = wish
             with contextlib.ExitStack() as stack:
-                stack.enter_context(self.watched_loss(self._note_loss))
-                stack.enter_context(self.watched_calls())
-                stack.enter_context(self.watched_optimizers(self._watch_apply))
+                stack.enter_context(self._watched_loss(self._note_loss))
+                stack.enter_context(self._watched_calls())
+                stack.enter_context(self._watched_optimizers())
                 out = plain(data)
-            self._pending = step, out
+            self._pending = wish, out
             return out
 
-        self.lend(plain, one_shot)
+        return one_shot
 
     def _watch_apply(self, optimizer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         def apply(grads: Any, trainable_variables: Any = None) -> Any:
             if self._inside:
                 return original(grads, trainable_variables)
-            grads = list(grads)
-            variables = trainable_variables
-            variables = list(optimizer._trainable_variables if variables is None else variables)
+            grads, variables = list(grads), variables_of(optimizer, trainable_variables)
             with torch.no_grad():
                 # Before the optimizer's call, which might work on the gradients in place.
-                call = self.guard(self._measured, optimizer, grads, variables)
-                old = self.guard(self._copies, variables)
+                call = self._guard(self._measured, optimizer, grads, variables)
+                old = self._guard(self._copies, variables)
             self._inside = True
             try:
                 out = original(grads, trainable_variables)
@@ -115,31 +106,32 @@ class TorchCapture(BorrowedStep):
                 self._inside = False
             if self.failure is None:
                 with torch.no_grad():
-                    self.guard(self._note_call, call, old)
+                    self._guard(self._note_call, call, old)
             return out
 
         return apply
 
     def _measured(self, optimizer: Any, grads: list[Any], variables: list[Any]) -> _Call:
         grads = [None if g is None or g.numel() == 0 else g.detach() for g in grads]
-        log2, linear = self._wish
+        wish = self._wish
+        assert wish is not None
         return _Call(
             variables,
             grads,
-            _loss_scale(optimizer),
-            _copied(getattr(optimizer, "learning_rate", -1.0)),
+            _copied(loss_scale(optimizer)),
+            _copied(learning_rate(optimizer)),
             stats.sums(grads),
             None,
-            stats.log2_counts(grads) if log2 else None,
-            stats.linear_histograms(grads) if linear else None,
+            stats.log2_counts(grads) if wish.log2 else None,
+            stats.linear_histograms(grads) if wish.linear else None,
         )
 
     def _copies(self, variables: list[Any]) -> list[torch.Tensor]:
-        return [_value(v).detach().clone() for v in variables] if self._updates else []
+        return [value_of(v).detach().clone() for v in variables] if self._updates else []
 
     def _note_call(self, call: _Call, old: list[torch.Tensor]) -> None:
         if old:
-            new = [_value(v).detach() for v in call.variables]
+            new = [value_of(v).detach() for v in call.variables]
             # The difference of nearly equal numbers is taken before anything is rounded.
             change = [b - a for a, b in zip(old, new, strict=True)]
             norms = torch.stack([stats.l2_norms(old), stats.l2_norms(change)], dim=1)
@@ -150,65 +142,50 @@ class TorchCapture(BorrowedStep):
         with torch.no_grad():
             total = loss.detach().sum()
             extra = [term.detach().sum() for term in self._model.losses]
-            moments = None
-            with contextlib.suppress(Exception):  # labels of a kind not thought of: unknown
-                moments = label_moments(
-                    self._model, given.get("y"), given.get("y_pred"), given.get("sample_weight")
-                )
-            self._loss = _Loss(total, total - sum(extra), moments)
+            self._loss = _Loss(total, total - sum(extra), self._label_moments(given))
 
     def collect(self) -> Captured | None:
-        """Results of the last captured step, once; None if no optimizer ran in it."""
+        """See ``Capture``."""
         if self._pending is None:
             return None
-        (step, logs), self._pending = self._pending, None
+        (wish, logs), self._pending = self._pending, None
         calls, self._calls = self._calls, []
         loss, self._loss = self._loss, None
         if self.failure is not None or not calls:
             return None
-        total = data = NAN
-        reported = True
-        if loss is not None:
-            total, data = float(loss.total), float(loss.data)
-        elif isinstance(logs, dict) and "loss" in logs:
-            total = data = float(logs["loss"])
-        else:
-            reported = False
-        moments = None if loss is None or loss.moments is None else _host(loss.moments)
-        pictures = {
-            i: reduced(_host(gradient))
-            for i, (v, gradient) in enumerate(
-                (v, g) for c in calls for v, g in zip(c.variables, c.gradients, strict=True)
-            )
-            if id(v) in self._mapped and gradient is not None and not gradient.is_sparse
-        }
-        scales = [np.full(len(call.variables), float(_host(call.scale))) for call in calls]
+        total = self._loss_told(logs) if loss is None else float(loss.total)
+        known = float("nan") if total is None else total
+        for index, call in enumerate(calls):
+            for place, (v, g) in enumerate(zip(call.variables, call.gradients, strict=True)):
+                if id(v) in wish.maps and g is not None and picturable(g) and not g.is_sparse:
+                    self._keep_map(index, place, _host(g))
+        sizes = [len(call.variables) for call in calls]
         return Captured(
-            step=step,
+            step=wish.step,
             variables=[v for call in calls for v in call.variables],
             statistics=np.concatenate([_table(call) for call in calls]),
-            scale=np.concatenate(scales),
+            scale=np.repeat([float(_host(call.scale)) for call in calls], sizes),
             learning_rate=shortest(float(_host(calls[0].rate))),
-            loss=total,
-            data_loss=data,
-            loss_reported=reported,
-            labels=moments,
+            loss=known,
+            data_loss=known if loss is None else float(loss.data),
+            loss_reported=total is not None,
+            labels=None if loss is None or loss.moments is None else _host(loss.moments),
             counts=_joined([call.counts for call in calls]),
             linear=_joined([call.linear for call in calls]),
-            maps=pictures,
+            maps=self._take_maps(sizes),
         )
 
     def weight_histograms(self, variables: list[keras.Variable]) -> np.ndarray:
-        """float32 [variables, buckets, 3] of the weights now."""
+        """See ``Capture``."""
         if not variables:
             return np.zeros([0, bins.STOCK_BUCKETS, 3], np.float32)
         with torch.no_grad():
-            return _host(stats.linear_histograms([_value(v) for v in variables]))
+            return _host(stats.linear_histograms([value_of(v) for v in variables]))
 
     def weight_counts(self, variables: list[keras.Variable]) -> np.ndarray:
-        """[variables, DEVICE_BINS] counts of the elements of the weights now."""
+        """See ``Capture``."""
         with torch.no_grad():
-            return _host(stats.log2_counts([_value(v) for v in variables]))
+            return _host(stats.log2_counts([value_of(v) for v in variables]))
 
 
 def _table(call: _Call) -> np.ndarray:
@@ -231,21 +208,9 @@ def _joined(parts: list[torch.Tensor | None]) -> np.ndarray | None:
     return np.concatenate(arrays) if len(arrays) == len(parts) else None
 
 
-def _value(variable: Any) -> Any:
-    return variable.value if isinstance(variable, keras.Variable) else variable
-
-
 def _copied(value: Any) -> Any:
-    """A number or variable as it is now."""
-    value = _value(value)
+    """A number or tensor as it is now."""
     return value.detach().clone() if torch.is_tensor(value) else value
-
-
-def _loss_scale(optimizer: Any) -> Any:
-    """Factor by which the gradients handed to ``optimizer.apply`` are multiplied."""
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return _copied(optimizer.dynamic_scale if optimizer.built else optimizer.initial_scale)
-    return getattr(optimizer, "loss_scale_factor", None) or 1.0
 
 
 def _host(value: Any) -> np.ndarray:

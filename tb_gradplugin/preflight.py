@@ -14,7 +14,7 @@ import numpy as np
 from keras.src.backend.common import global_state
 
 from tb_gradplugin.callbacks.baseline import BaselineLoss
-from tb_gradplugin.callbacks.capture import Capture, create_capture, find_optimizers, no_probe
+from tb_gradplugin.callbacks.capture import Capture, create_capture, find_optimizers
 from tb_gradplugin.callbacks.describe import describe
 from tb_gradplugin.callbacks.recording import probe_record, step_record
 from tb_gradplugin.health.judge import Judge
@@ -68,9 +68,9 @@ def preflight(
         RuntimeError: no gradient was seen.
     """
     _check(model, x, y, sample_weight, steps, thresholds)
-    if keras.backend.backend() != "tensorflow":
-        raise no_probe()
     capture = create_capture(model, (), updates=True, histograms=False, exact_probe=False)
+    if capture.probe_failure is not None:
+        raise capture.probe_failure
     batch = (x, y, sample_weight)
     if not all(layer.built for layer in model._flatten_layers()):
         model._symbolic_build(data_batch=batch)
