@@ -1,12 +1,42 @@
 """Sums over gradients in NumPy, for tensors that are in the host's memory anyway.
 
 A framework takes a pass over memory for each number; here a piece of a gradient stays in a core's
-cache while all of them are taken of it.
+cache while all of them are taken of it.  And what the backends' statistics share.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable, Mapping
+
 import numpy as np
+
+SMALL = 16384
+"""Elements up to which variables are measured together, as rows of a matrix."""
+ROW_GROWTH = 4
+"""Variables in one matrix differ in size by less than this factor: the rest of a row is padding."""
+
+
+def grouped(
+    sizes: Mapping[int, int | None], kinds: Mapping[int, Hashable] | None = None
+) -> list[list[int]]:
+    """Which variables are measured together: small ones of like size and kind; others alone.
+
+    Args:
+        sizes: place of a variable -> number of its elements, None to have it alone.
+        kinds: place -> what variables of one matrix have in common, such as their device.
+    """
+    alone: list[list[int]] = []
+    together: dict[Hashable, list[int]] = {}
+    for place, size in sizes.items():
+        if size is None or size > SMALL:
+            alone.append([place])
+        else:
+            group = math.ceil(math.log(size, ROW_GROWTH)) if size > 1 else 0
+            kind = kinds[place] if kinds else None
+            together.setdefault((group, kind), []).append(place)
+    return [*alone, *together.values()]
+
 
 PIECE = 2**16
 """Elements summed in float32 at a time; few enough for a core's cache, and for float32, which NumPy

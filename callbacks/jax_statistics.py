@@ -6,7 +6,6 @@ together, as rows of a matrix, so that a model of many layers still compiles qui
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -15,10 +14,7 @@ import numpy as np
 
 from tb_gradplugin import bins
 
-SMALL = 16384
-"""Elements up to which variables are measured together."""
-ROW_GROWTH = 4
-"""Variables in one matrix differ in size by less than this factor: the rest of a row is padding."""
+from .host_statistics import grouped
 
 Array = Any
 
@@ -40,21 +36,13 @@ class Rows(NamedTuple):
 
 def in_rows(arrays: list[Array | None]) -> list[Rows]:
     """Arrays of a few elements together, by size; large ones alone."""
+    some = {i: a for i, a in enumerate(arrays) if a is not None and a.size}
     out: list[Rows] = []
-    small: dict[int, list[tuple[int, Array]]] = {}
-    for i, array in enumerate(arrays):
-        if array is None or array.size == 0:
-            continue
-        flat = jnp.ravel(array).astype(jnp.float32)
-        if flat.size > SMALL:
-            out.append(Rows([i], flat[None], np.array([flat.size])))
-        else:
-            group = math.ceil(math.log(flat.size, ROW_GROWTH)) if flat.size > 1 else 0
-            small.setdefault(group, []).append((i, flat))
-    for members in small.values():
-        sizes = np.array([row.size for _, row in members])
-        padded = [jnp.pad(row, (0, int(sizes.max()) - row.size)) for _, row in members]
-        out.append(Rows([i for i, _ in members], jnp.stack(padded), sizes))
+    for places in grouped({i: a.size for i, a in some.items()}):
+        rows = [jnp.ravel(some[i]).astype(jnp.float32) for i in places]
+        width = max(row.size for row in rows)
+        padded = [jnp.pad(row, (0, width - row.size)) for row in rows]
+        out.append(Rows(places, jnp.stack(padded), np.array([row.size for row in rows])))
     return out
 
 

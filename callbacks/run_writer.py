@@ -131,9 +131,7 @@ class RunWriter:
     def _write_values(self, step: int, values: Iterable[Summary.Value]) -> None:
         values = list(values)
         if values:
-            self._write(
-                lambda: Event(step=step, wall_time=time.time(), summary=Summary(value=values))
-            )
+            self._write(lambda: summaries.values_event(step, time.time(), values))
 
     def _write(self, make: Callable[[], Event]) -> None:
         if self._failed:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -23,10 +22,6 @@ from tb_gradplugin.metadata import STATISTICS_COLUMNS
 from . import host_statistics
 
 COLUMNS = len(STATISTICS_COLUMNS)
-SMALL = 16384
-"""Elements up to which variables are measured together."""
-ROW_GROWTH = 4
-"""Variables in one matrix differ in size by less than this factor: the rest of a row is padding."""
 TINY_SQUARE = 1e-30
 """Sums of squares below it lose digits in float32: the careful path takes over."""
 FLOAT32_COUNTS = 2**24
@@ -82,26 +77,21 @@ class Rows:
 
 def in_rows(gradients: Iterable[Gradient | None]) -> list[Rows]:
     """Gradients of a few elements together, by size; large and sparse ones alone."""
+    some = {i: g for i, g in enumerate(gradients) if g is not None}
+    dense = {i: g[0].shape[0] if isinstance(g[1], int) else None for i, g in some.items()}
     out: list[Rows] = []
-    small: dict[int, list[tuple[int, Tensor, int]]] = {}
-    for i, gradient in enumerate(gradients):
-        if gradient is None:
-            continue
-        g, left_out = gradient
-        size = g.shape[0]
-        if size is not None and size <= SMALL and isinstance(left_out, int):
-            group = math.ceil(math.log(size, ROW_GROWTH)) if size > 1 else 0
-            small.setdefault(group, []).append((i, g, size))
-        else:
+    for places in host_statistics.grouped(dense):
+        if len(places) == 1:
+            g, left_out = some[places[0]]
             sizes = tf.size(g, out_type=tf.int64)[None]
-            out.append(Rows([i], g[None], sizes, tf.cast(left_out, tf.int64)[None]))
-    for members in small.values():
-        sizes = np.array([size for _, _, size in members], np.int64)
+            out.append(Rows(places, g[None], sizes, tf.cast(left_out, tf.int64)[None]))
+            continue
+        sizes = np.array([dense[i] for i in places], np.int64)
         parts: list[Tensor] = []
-        for _, g, size in members:
-            parts += [g, np.zeros(sizes.max() - size, np.float32)]
-        matrix = tf.reshape(tf.concat(parts, 0), [len(members), sizes.max()])
-        out.append(Rows([i for i, _, _ in members], matrix, sizes, np.zeros_like(sizes)))
+        for i, size in zip(places, sizes, strict=True):
+            parts += [some[i][0], np.zeros(sizes.max() - size, np.float32)]
+        matrix = tf.reshape(tf.concat(parts, 0), [len(places), sizes.max()])
+        out.append(Rows(places, matrix, sizes, np.zeros_like(sizes)))
     return out
 
 
@@ -237,7 +227,8 @@ def _nested(tensors: Iterable[Tensor], like: Iterable[Gradient | None]) -> list[
 def _sums_of_each(alone: list[Rows], on_host: bool) -> list[Tensor]:
     """float64 [1, 8] for each of ``alone``, which are single rows; see ``_described``."""
     rows = [r.matrix[0] for r in alone]
-    if on_host and any(row.shape[0] is None or row.shape[0] > SMALL for row in rows):
+    small = host_statistics.SMALL
+    if on_host and any(row.shape[0] is None or row.shape[0] > small for row in rows):
         # One call for all: each takes about 0.1 ms, most of it to get hold of the interpreter.
         measured = tf.numpy_function(host_statistics.sums, rows, tf.float64, stateful=False)
         sums = tf.unstack(tf.ensure_shape(measured, [len(rows), 5]))

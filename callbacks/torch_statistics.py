@@ -16,10 +16,6 @@ from tb_gradplugin import bins
 
 from . import host_statistics
 
-SMALL = 16384
-"""Elements up to which variables are measured together."""
-ROW_GROWTH = 4
-"""Variables in one matrix differ in size by less than this factor: the rest of a row is padding."""
 PIECE = 2**16
 """Elements of which a CPU may sum the squares in float32."""
 UNKNOWN = -1.0
@@ -47,22 +43,15 @@ def flat(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def in_rows(tensors: list[torch.Tensor | None]) -> list[Rows]:
-    """Tensors of a few elements together, by size; large ones alone."""
+    """Tensors of a few elements together, by size and device; large ones alone."""
+    some = {i: t for i, t in enumerate(tensors) if t is not None and t.numel()}
+    sizes = {i: t.numel() for i, t in some.items()}
     out: list[Rows] = []
-    small: dict[tuple[int, torch.device], list[tuple[int, torch.Tensor]]] = {}
-    for i, tensor in enumerate(tensors):
-        if tensor is None or tensor.numel() == 0:
-            continue
-        size = tensor.numel()
-        if size > SMALL:
-            out.append(Rows([i], flat(tensor)[None], [size]))
-        else:
-            group = math.ceil(math.log(size, ROW_GROWTH)) if size > 1 else 0
-            small.setdefault((group, tensor.device), []).append((i, flat(tensor)))
-    for members in small.values():
-        rows = [row for _, row in members]
-        matrix = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        out.append(Rows([i for i, _ in members], matrix, [len(row) for row in rows]))
+    for places in host_statistics.grouped(sizes, {i: t.device for i, t in some.items()}):
+        rows = [flat(some[i]) for i in places]
+        alone = len(rows) == 1
+        matrix = rows[0][None] if alone else torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        out.append(Rows(places, matrix, [len(row) for row in rows]))
     return out
 
 

@@ -87,6 +87,14 @@ def _blocks(tag: str, rows: np.ndarray, dtype: str, plugin: str) -> list[summary
     ]
 
 
+def values_event(
+    step: int, wall_time: float, values: list[summary_pb2.Summary.Value]
+) -> event_pb2.Event:
+    """An event of ``values``, such as ``scalar_value`` gives."""
+    summary = summary_pb2.Summary(value=values)
+    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
+
+
 def step_event(record: StepRecord, health: RunHealth) -> event_pb2.Event:
     """One logged step: statistics, training scalars, health so far, histograms when present."""
     values = _blocks(metadata.STATISTICS_TAG, record.statistics, "float32", metadata.PLUGIN_NAME)
@@ -96,27 +104,19 @@ def step_event(record: StepRecord, health: RunHealth) -> event_pb2.Event:
         values += _blocks(
             metadata.HISTOGRAMS_TAG, record.histograms, "uint16", metadata.HISTOGRAM_PLUGIN_NAME
         )
-    return event_pb2.Event(
-        step=record.step,
-        wall_time=record.wall_time,
-        summary=summary_pb2.Summary(value=values),
-    )
+    return values_event(record.step, record.wall_time, values)
 
 
 def weights_event(step: int, wall_time: float, shares: np.ndarray) -> event_pb2.Event:
     """Histograms of the weights after ``step``: uint16 [variables, BINS], see ``bins.fold``."""
     plugin = metadata.HISTOGRAM_PLUGIN_NAME
-    values = _blocks(metadata.WEIGHTS_TAG, shares, "uint16", plugin)
-    summary = summary_pb2.Summary(value=values)
-    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
+    return values_event(step, wall_time, _blocks(metadata.WEIGHTS_TAG, shares, "uint16", plugin))
 
 
 def probe_event(probe: ProbeRecord) -> event_pb2.Event:
     """What was seen inside one step."""
     value = _value(metadata.PROBE_TAG, _text(probe_json(probe)))
-    return event_pb2.Event(
-        step=probe.step, wall_time=probe.wall_time, summary=summary_pb2.Summary(value=[value])
-    )
+    return values_event(probe.step, probe.wall_time, [value])
 
 
 def probe_json(probe: ProbeRecord) -> str:
@@ -157,23 +157,19 @@ def map_event(
         "codes": base64.b64encode(zlib.compress(picture.codes.tobytes())).decode("ascii"),
     }
     value = _value(f"{metadata.MAP_TAG}/{row}", _text(json.dumps(data)))
-    summary = summary_pb2.Summary(value=[value])
-    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
+    return values_event(step, wall_time, [value])
 
 
 def model_event(structure: ModelStructure, step: int, wall_time: float) -> event_pb2.Event:
     """The structure that holds from ``step`` on."""
     value = _value(metadata.MODEL_TAG, _text(structure.to_json()))
-    return event_pb2.Event(
-        step=step, wall_time=wall_time, summary=summary_pb2.Summary(value=[value])
-    )
+    return values_event(step, wall_time, [value])
 
 
 def health_event(step: int, wall_time: float, health: RunHealth) -> event_pb2.Event:
     """Health between logged steps: what the end of an epoch told."""
     value = _value(metadata.HEALTH_TAG, _text(json.dumps(health.to_dict())))
-    summary = summary_pb2.Summary(value=[value])
-    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
+    return values_event(step, wall_time, [value])
 
 
 def session_start_event(step: int, wall_time: float) -> event_pb2.Event:

@@ -73,12 +73,13 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     bad = present & ((nan > 0) | (inf > 0))
     broken = window.broken_layers(record)
     weights = window.broken_weights(record)
-    bad_loss = found.details["bad_loss"]
+    bad_loss, mismatch = found.details["bad_loss"], None
     if bad_loss and weights.any():
         where, origin = "weights", window.paths(weights)[0]
         why = f"the weights of {origin} are no longer finite, nor is any loss computed from them"
-        if wrong := facts.output_mismatch(window):
-            why += f". {wrong}"
+        mismatch = facts.output_mismatch(window)
+        if mismatch:
+            why += f". {mismatch}"
     elif bad_loss:
         where, origin = "forward pass", "loss"
         steep = [layer.path for layer in structure.layers if layer.activation in facts.STEEP]
@@ -116,7 +117,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     id_ = where.split()[0]
     if id_ == "forward" and origin != "loss":
         id_ = "steep"
-    if id_ == "weights" and facts.output_mismatch(window):
+    if mismatch:
         id_ = "output"
     return Explanation(
         f"nonfinite.{id_}", f"{what} NaN or Inf at step {record.step}: {why}.", evidence
