@@ -57,10 +57,10 @@ def tensorboard_command(cwd: pathlib.Path) -> list[str]:
 
 
 class TensorBoard:
-    """A running TensorBoard: its address and what it logged."""
+    """A running TensorBoard: its address, its process and what it logged."""
 
-    def __init__(self, url: str, log: pathlib.Path):
-        self.url, self._log = url, log
+    def __init__(self, url: str, pid: int, log: pathlib.Path):
+        self.url, self.pid, self._log = url, pid, log
 
     def log(self) -> str:
         return self._log.read_text()
@@ -83,7 +83,7 @@ def tensorboard(logdir: str, log: pathlib.Path, *arguments: str) -> Iterator[Ten
         url = found.group(0)
         with urllib.request.urlopen(url, timeout=30):
             pass
-        yield TensorBoard(url, log)
+        yield TensorBoard(url, process.pid, log)
     finally:
         process.terminate()
         process.wait(30)
