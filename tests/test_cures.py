@@ -193,11 +193,14 @@ def test_the_output_fits_the_loss():
     head = apply("head", one, [0])
     assert (head.loss, head.strip) == ("bce", False)
     assert head.model.layers[-1].activation is keras.activations.sigmoid
+    number = setup([L.Dense(1, "softmax")], y=np.arange(16.0)[:, None], loss="mse")
+    head = apply("head", number, [0])
+    assert (head.loss, head.model.layers[-1].activation.__name__) == ("mse", "linear")
     assert apply("head", sigmoid_stack()) is None
 
 
 def test_optimizers_keep_their_kind_and_momentum_at_another_rate():
-    for id_, rate in (("lower", 0.01), ("raise", 1.0), ("clip", 0.01)):
+    for id_, rate in (("lower", 0.01), ("raise", 1.0), ("clip", 0.1)):
         new = apply(id_, sigmoid_stack()).optimizer
         assert type(new) is keras.optimizers.SGD
         assert (float(new.learning_rate), new.momentum) == (pytest.approx(rate), 0.9)

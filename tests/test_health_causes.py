@@ -211,7 +211,9 @@ def test_a_second_fault_is_mended_together_with_the_first():
         ("exploding.initialiser", 0.1, {}, ("lower",)),  # 100 times Adam's default
         ("exploding.initialiser", 0.02, {}, ()),
         ("exploding.initialiser", math.nan, {}, ()),
-        ("exploding.recurrent", 0.02, {}, ("lower",)),  # 20 times, and that at every time step
+        ("exploding.recurrent", 1e-3, {}, ("clip",)),
+        ("exploding.initialiser", 1e-4, {}, ("raise",)),  # a tenth of the usual
+        ("dead.died", 0.1, {"poor_start": 9.0}, ("initialiser",)),
         ("exploding.rate", 0.1, {}, ()),  # lowered already
         ("vanishing.saturating", 0.1, {}, ()),  # not thrown anywhere
         ("nonfinite.logarithm", 0.1, {}, ()),  # likewise
@@ -227,13 +229,28 @@ def test_what_goes_with_the_first_remedy(cause, rate, evidence, together):
     assert remedies.companions(cause, chain(3), remedies.Pace(rate), evidence) == together
 
 
+@pytest.mark.parametrize(
+    ("cause", "rate", "together"),
+    [
+        ("vanishing.saturating", 0.1, ("clip",)),
+        ("vanishing.saturating", 0.05, ()),
+        ("exploding.initialiser", 0.1, ("clip",)),
+        ("exploding.initialiser", 1.0, ("lower",)),
+        ("exploding.data", 0.1, ()),
+    ],
+)
+def test_plain_gradient_descent_is_clipped_where_the_model_changes(cause, rate, together):
+    sgd = chain(3, optimizer="SGD")
+    assert remedies.companions(cause, sgd, remedies.Pace(rate), {}) == together
+
+
 def test_the_rate_that_goes_with_another_remedy_is_not_that_of_the_sick_model():
     pace = remedies.Pace(1.0, 1e5)
     structure = chain(3, optimizer="SGD")
     found = remedies.remedies("exploding.data", structure, [0, 1], pace, {"unscaled": "inputs"})
     assert [r.id for r in found] == list(remedies.PLAN["exploding.data"])
     assert "learning_rate=0.01" in found[0].snippet
-    assert "learning_rate=1e-05" in found[1].snippet
+    assert "learning_rate=0.001" in found[1].snippet
 
 
 @pytest.mark.parametrize(("start", "cause"), [(3.0, "recurrent"), (1.2, "died")])

@@ -281,7 +281,9 @@ def _with_head(setup: Setup, activation: str, **changes: Any) -> Setup:
 
 def _head(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     two_classes = setup.y.shape[1:] == (1,) and set(np.unique(setup.y)) <= {0, 1}
-    return _with_head(setup, "sigmoid", loss="bce", strip=False) if two_classes else None
+    if two_classes:
+        return _with_head(setup, "sigmoid", loss="bce", strip=False)
+    return _with_head(setup, "linear") if setup.loss in REGRESSIONS else None
 
 
 def _output(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:

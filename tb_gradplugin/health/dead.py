@@ -154,6 +154,12 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         evidence["batch_size"] = samples
         id_ = "normalisation"
         why = f"batch normalisation over {plural(samples, 'sample')} leaves nothing of the signal"
+    elif activation in facts.RECTIFIERS and window.inverse_widths > facts.NARROW:
+        id_, evidence["inverse_width_sum"] = "narrow", window.inverse_widths
+        why = (
+            f"the {activation} layers are so narrow (sum of 1 / width "
+            f"{number(window.inverse_widths)}) that one of them is negative for every input"
+        )
     elif activation in facts.RECTIFIERS:
         id_ = "rectifier"
         why = f"the {activation} units are negative for every input, from the start"

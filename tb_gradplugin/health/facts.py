@@ -347,8 +347,21 @@ def output_mismatch(window: Window) -> str | None:
 
 def second_faults(window: Window) -> dict[str, Any]:
     """What is wrong beside whatever the cause is, to be mended with it; as evidence."""
-    data, wrong = unscaled(window), output_mismatch(window)
-    return (data.evidence if data else {}) | ({"output_mismatch": wrong} if wrong else {})
+    found: dict[str, Any] = {}
+    if data := unscaled(window):
+        found |= data.evidence
+    if wrong := output_mismatch(window):
+        found["output_mismatch"] = wrong
+    initialiser = common_initialiser(window.structure, list(window.layers[window.judged]))
+    decades, _ = starting_weights(window, window.judged)
+    if initialiser and not minds_width(initialiser) and abs(decades) > POOR_START:
+        found["poor_start"] = decades
+    return found
+
+
+POOR_START = 3.0
+"""Decades by which initial weights drawn without regard to the width make the signal smaller, or
+larger if negative, from where they are at fault beside whatever else is."""
 
 
 TINY_BATCH = 2

@@ -31,6 +31,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "dead.died": ("lower", "clip", "leaky"),
     "dead.faint": ("normalise", "initialiser"),
     "dead.relu_head": ("output", "leaky"),
+    "dead.narrow": ("wider", "residual", "normalise"),
     "dead.rectifier": ("leaky", "normalise"),
     "dead.output": ("loss", "head"),
     "dead.cut": ("leaky", "normalise", "initialiser"),
@@ -40,7 +41,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "dead.normalisation": ("layer_norm",),
     "exploding.rate": ("lower", "clip", "inputs"),
     "exploding.initialiser": ("initialiser", "normalise"),
-    "exploding.scale": ("initialiser", "normalise"),
+    "exploding.scale": ("normalise", "initialiser"),
     "exploding.recurrent": ("orthogonal", "clip", "lower"),
     "exploding.time": ("orthogonal", "clip", "lower"),
     "exploding.steep": ("activation",),
@@ -112,9 +113,12 @@ PACES = ("lower", "raise", "adaptive")
 """Remedies that set the learning rate."""
 HEADS = ("output", "head", "loss")
 """Remedies that change how the network ends."""
-FAR_TOO_FAST, THROUGH_TIME = 100.0, 10.0
-"""Times Keras's default from which a learning rate is at fault beside whatever else is; and where
-the same weights act at every time step."""
+MODELS = ("activation", "initialiser", "normalise", "residual", "leaky", "wider")
+"""Remedies that give hidden layers gradients of another size."""
+FAR_TOO_FAST, FAST, FAR_TOO_SLOW = 100.0, 10.0, 0.1
+"""Times Keras's default from which a learning rate is at fault beside whatever else is; from which
+plain gradient descent goes on only while gradients are small; and up to which it was chosen for
+what is mended now."""
 
 
 def companions(
@@ -123,7 +127,8 @@ def companions(
     """What to change together with the first remedy of ``cause_id``: second faults seen beside it.
 
     A better model does not learn either on data that is not scaled, or with an output that does
-    not fit the loss; what has exploded or died does so again at a rate far above the usual.
+    not fit the loss.  And its gradients are of another size: a rate far above the usual throws it
+    off again, and one far below was chosen for a network that could not take more.
 
     Args:
         cause_id, structure, pace: as in ``remedies``.
@@ -137,13 +142,24 @@ def companions(
         found.append("inputs")
     if "output_mismatch" in evidence and first not in HEADS:
         found.append("output")
-    far = THROUGH_TIME if first == "orthogonal" else FAR_TOO_FAST
-    fast = math.isfinite(pace.rate) and pace.rate >= far * usual_rate(structure)
+    if "poor_start" in evidence and first in PACES:
+        found.append("initialiser")
+    if first not in PACES and (id_ := _companion_rate(cause_id, structure, pace.rate)):
+        found.append(id_)
+    return tuple(found)
+
+
+def _companion_rate(cause_id: str, structure: ModelStructure, rate: float) -> str | None:
+    times = rate / usual_rate(structure)
     # What is NaN at the first step was not thrown there by an update.
     thrown = cause_id.startswith(("exploding.", "dead.")) or cause_id == "nonfinite.weights"
-    if fast and thrown and first not in PACES:
-        found.append("lower")
-    return tuple(found)
+    if thrown and PLAN[cause_id][0] == "orthogonal":
+        return "clip"
+    if thrown and times >= FAR_TOO_FAST:
+        return "lower"
+    if times >= FAST and structure.optimizer == "SGD" and PLAN[cause_id][0] in MODELS:
+        return "clip"
+    return "raise" if times <= FAR_TOO_SLOW else None
 
 
 def _joined(one: Remedy, other: Remedy) -> Remedy:
@@ -202,13 +218,13 @@ def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
     if id_ == "lower":
         slower = min(rate / 10, usual) if known else usual / 10
         diverges = structure.optimizer == "SGD" and known and 10 < ratio < math.inf
-        return min(slower, rate / ratio) if diverges else slower
+        return min(slower, max(rate / ratio, usual / 10)) if diverges else slower
     if id_ == "raise":
         faster = max(rate * 10, usual) if known else usual
         measured = known and 0.0 < ratio < math.inf
         return max(faster, min(rate * USUAL_RATIO / ratio, 10 * usual)) if measured else faster
     if id_ == "clip":
-        return rate if known and rate <= 1e-2 else new_rate("lower", structure, pace)
+        return rate if known and rate <= FAST * usual else new_rate("lower", structure, pace)
     return 1e-3  # Adam's default, and steps of a thousandth of unit deviation
 
 
@@ -414,7 +430,8 @@ def _head(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
         "A softmax over one unit is constant. For two classes take a sigmoid, for a number no "
         "activation at all.",
         'import keras\n\nhead = keras.layers.Dense(1, activation="sigmoid")\n'
-        "loss = keras.losses.BinaryCrossentropy()\n",
+        "loss = keras.losses.BinaryCrossentropy()\n"
+        "# for a number: keras.layers.Dense(1), and the loss as it is\n",
     )
 
 
