@@ -211,6 +211,7 @@ def test_a_second_fault_is_mended_together_with_the_first():
         ("exploding.initialiser", 0.1, {}, ("lower",)),  # 100 times Adam's default
         ("exploding.initialiser", 0.02, {}, ()),
         ("exploding.initialiser", math.nan, {}, ()),
+        ("exploding.recurrent", 0.02, {}, ("clip",)),  # 20 times: slowed down as well
         ("exploding.recurrent", 1e-3, {}, ("clip",)),
         ("exploding.initialiser", 1e-4, {}, ("raise",)),  # a tenth of the usual
         ("dead.died", 0.1, {"poor_start": 9.0}, ("initialiser",)),
@@ -242,6 +243,12 @@ def test_what_goes_with_the_first_remedy(cause, rate, evidence, together):
 def test_plain_gradient_descent_is_clipped_where_the_model_changes(cause, rate, together):
     sgd = chain(3, optimizer="SGD")
     assert remedies.companions(cause, sgd, remedies.Pace(rate), {}) == together
+
+
+@pytest.mark.parametrize(("rate", "new"), [(0.02, 0.001), (0.01, 0.01), (0.001, 0.001)])
+def test_clipping_slows_down_what_is_more_than_ten_times_the_default(rate, new):
+    found = remedies.remedies("exploding.recurrent", chain(3), [1], remedies.Pace(rate), {})
+    assert f"learning_rate={new}, global_clipnorm=1.0" in found[0].snippet
 
 
 def test_the_rate_that_goes_with_another_remedy_is_not_that_of_the_sick_model():

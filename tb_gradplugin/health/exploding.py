@@ -93,8 +93,7 @@ def started_oversized(window: Window, t: Thresholds) -> bool:
 
     With inputs that are not scaled the first loss is as large, whatever the weights.
     """
-    initialiser = facts.common_initialiser(window.structure, list(window.layers[window.judged]))
-    careless = initialiser is not None and not facts.minds_width(initialiser)
+    careless = facts.careless_start(window.structure, window.layers[window.judged])
     return careless and window.loss.first > t.blow_up * window.loss.baseline > 0.0
 
 

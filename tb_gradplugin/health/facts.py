@@ -82,6 +82,12 @@ def minds_width(initialiser: str) -> bool:
     return initialiser.partition("(")[0] in SCALED_INITIALISERS
 
 
+def careless_start(structure: ModelStructure, layers: Iterable[int]) -> bool:
+    """Whether most of ``layers`` have an initialiser that is known not to mind the width."""
+    initialiser = common_initialiser(structure, layers)
+    return initialiser is not None and not minds_width(initialiser)
+
+
 LECUN = ("selu",)
 HE = ("relu", "relu6", "leaky_relu", "prelu", "elu")
 """Activations for which He et al. (2015) keep the variance; for all others Glorot (2010) do. For
@@ -352,10 +358,10 @@ def second_faults(window: Window) -> dict[str, Any]:
         found |= data.evidence
     if wrong := output_mismatch(window):
         found["output_mismatch"] = wrong
-    initialiser = common_initialiser(window.structure, list(window.layers[window.judged]))
-    decades, _ = starting_weights(window, window.judged)
-    if initialiser and not minds_width(initialiser) and abs(decades) > POOR_START:
-        found["poor_start"] = decades
+    if careless_start(window.structure, window.layers[window.judged]):
+        decades, _ = starting_weights(window, window.judged)
+        if abs(decades) > POOR_START:
+            found["poor_start"] = decades
     return found
 
 

@@ -144,22 +144,22 @@ def companions(
         found.append("output")
     if "poor_start" in evidence and first in PACES:
         found.append("initialiser")
-    if first not in PACES and (id_ := _companion_rate(cause_id, structure, pace.rate)):
-        found.append(id_)
+    if first not in PACES:
+        found += _companion_rate(cause_id, structure, pace.rate)
     return tuple(found)
 
 
-def _companion_rate(cause_id: str, structure: ModelStructure, rate: float) -> str | None:
-    times = rate / usual_rate(structure)
+def _companion_rate(cause_id: str, structure: ModelStructure, rate: float) -> list[str]:
+    first, times = PLAN[cause_id][0], rate / usual_rate(structure)
     # What is NaN at the first step was not thrown there by an update.
     thrown = cause_id.startswith(("exploding.", "dead.")) or cause_id == "nonfinite.weights"
-    if thrown and PLAN[cause_id][0] == "orthogonal":
-        return "clip"
+    if thrown and first == "orthogonal":
+        return ["clip"]
     if thrown and times >= FAR_TOO_FAST:
-        return "lower"
-    if times >= FAST and structure.optimizer == "SGD" and PLAN[cause_id][0] in MODELS:
-        return "clip"
-    return "raise" if times <= FAR_TOO_SLOW else None
+        return ["lower"]
+    if times >= FAST and structure.optimizer == "SGD" and first in MODELS:
+        return ["clip"]
+    return ["raise"] if times <= FAR_TOO_SLOW else []
 
 
 def _joined(one: Remedy, other: Remedy) -> Remedy:

@@ -127,7 +127,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     evidence["start_decades"], start = facts.starting_weights(window, shown)
     lost = decades if math.isfinite(decades) else t.attenuation
     small = evidence["start_decades"] > facts.EXPLAINED * lost
-    careless = initialiser is not None and not facts.minds_width(initialiser)
+    careless = facts.careless_start(structure, layers)
     normalised, gamma = window.gamma()
     narrow = window.inverse_widths
     how_much = f"shrinks by {number(decades)} decades" if math.isfinite(decades) else "dies out"

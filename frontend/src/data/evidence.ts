@@ -53,6 +53,7 @@ const KNOWN: Record<string, readonly [label: string, write: Write]> = {
   spectral_radius: ['Spectral radius of the recurrent kernel', formatNumber],
   dropout_rate: ['Switched off by dropout', formatPercent],
   start_decades: ['Initial weights alone', fromStart],
+  poor_start: ['Initial weights at fault', fromStart],
   initial_deviation: ['Deviation of the initial weights', formatNumber],
   expected_deviation: ['Deviation that keeps the signal', formatNumber],
   expected_by: ['Rule for that deviation', formatNumber],
