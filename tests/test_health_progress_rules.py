@@ -110,6 +110,12 @@ def test_a_learning_rate_that_still_rises_is_not_slow():
     assert run(chain(3), rate=lambda s: 1e-6 * s, **TINY).findings == ()
 
 
+@pytest.mark.parametrize("rates", [(0.0, 0.0), (0.0, 1e-6)])
+def test_a_learning_rate_may_be_zero(rates):
+    at = lambda s: rates[s > 600]  # noqa: E731
+    assert only(run(chain(3), stop=900, rate=at, **TINY)).kind == "slow"
+
+
 def test_after_its_warm_up_a_learning_rate_may_be_too_low():
     warm_up = lambda s: 1e-6 * min(s, 200)  # noqa: E731
     finding = only(run(chain(3), stop=900, rate=warm_up, **TINY))

@@ -19,7 +19,7 @@ import pytest
 from tb_gradplugin.health import facts, remedies
 from tb_gradplugin.health.judge import RULES, Judge, judge_run
 from tb_gradplugin.health.report import KINDS, Finding, RunHealth
-from tb_gradplugin.metadata import TRAINING_COLUMNS
+from tb_gradplugin.metadata import PROBE_COLUMNS, TRAINING_COLUMNS
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 from tests.rule_series import (
     COLUMN,
@@ -817,6 +817,39 @@ def test_snippets_name_momentum_for_gradient_descent_and_a_bounded_state():
     layer = snippet("orthogonal", recurrent_structure())
     assert 'activation="tanh",' in layer
     assert "Orthogonal(gain=1.0)" in layer
+
+
+NUMBERS = (0.0, -1.0, 1e-45, 1e-30, 1e-3, 1.0, 1e3, 1e30, 3e38, math.inf, -math.inf, math.nan)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_numbers_make_a_rule_fail(seed):
+    rng = np.random.default_rng(seed)
+    structure = (chain(4), chain(3, "sigmoid", "softmax", optimizer="SGD"), recurrent_structure())
+    structure = structure[seed % 3]
+    rare = (0.0, 0.001, 0.3)[seed // 3 % 3]
+    steady = rng.choice(NUMBERS, 10)  # the training columns and the batch stay so for the whole run
+    odd = rng.random(4) < 0.5
+
+    def spoilt(values: np.ndarray) -> np.ndarray:
+        return np.where(rng.random(values.shape) < rare, rng.choice(NUMBERS, values.shape), values)
+
+    judge = Judge(structure)
+    for step in schedule(900):
+        record = point(structure, step)
+        training = record.training.copy()
+        training[:4][odd] = steady[:4][odd]
+        statistics = spoilt(record.statistics).astype(np.float32)
+        counts = [COLUMN["nan_count"], COLUMN["inf_count"]]
+        statistics[:, counts] = rng.random((len(statistics), 2)) < rare / 10
+        judge.observe(dataclasses.replace(record, statistics=statistics, training=spoilt(training)))
+        if step % 50 == 0:
+            seen = {name: rng.choice(NUMBERS) for name in PROBE_COLUMNS}
+            batch = {"inputs": tuple(steady[4:7]), "targets": tuple(steady[7:10])}
+            judge.observe_probe(probe(structure, **batch, **seen))
+    for finding in judge.health().findings:
+        assert finding.cause
+        assert finding.remedies
 
 
 def test_a_model_without_variables_or_kernels_is_never_sick():

@@ -358,8 +358,8 @@ class Window:
 
     @property
     def rate_growth(self) -> float:
-        """Learning rate now over the smallest in the window; NaN if unknown."""
-        return self.learning_rate / float(np.fmin.reduce(self._rates))
+        """Learning rate now over the smallest in the window; NaN if unknown or all are 0."""
+        return float(np.divide(self.learning_rate, np.fmin.reduce(self._rates)))
 
     @property
     def everything(self) -> np.ndarray:
