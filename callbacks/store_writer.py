@@ -32,6 +32,12 @@ SLOW_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
 """Longest wait at the end of a fit, and once more at the end of the process."""
 
+
+def interval(age: float) -> float:
+    """Seconds until the next file of a writer whose first event is ``age`` seconds old."""
+    return min(max(SHORTEST, SHARE * age), LONGEST)
+
+
 _changed = threading.Condition()
 """Guards all writers' state: they share ``WAITING_BYTES``."""
 _busy: set[StoreWriter] = set()
@@ -153,7 +159,7 @@ class StoreWriter:
             self._forget_file()
             self._failures, self._last_failure = 0, ""
             now = time.monotonic()
-            self._due = now + min(max(SHORTEST, SHARE * (now - self._begun)), LONGEST)
+            self._due = now + interval(now - self._begun)
             self._at_once |= self._closed
 
     def _failed(self, why: str) -> None:

@@ -103,11 +103,11 @@ def local_copy(url: str, *, monitors_only: bool) -> Iterator[str]:
         there, here = [], []
         for path in store.find(root):
             folder, name = posixpath.split(path)
-            if event_files.NAME_MARK not in name:
+            if event_files.NAME_MARK not in name or not path.startswith(f"{base}/"):
                 continue
             if monitors_only and posixpath.basename(folder) != metadata.MONITOR_SUBDIR:
                 continue
-            local = os.path.realpath(os.path.join(directory, path[len(base) :].lstrip("/")))
+            local = os.path.realpath(os.path.join(directory, path[len(base) + 1 :]))
             if not local.startswith(directory + os.sep):
                 continue  # keys of a store may hold ".."
             os.makedirs(os.path.dirname(local), exist_ok=True)
