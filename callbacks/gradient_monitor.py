@@ -498,7 +498,10 @@ def _checked_log_dir(log_dir: Any) -> str:
     if not isinstance(path, str) or not path or "\0" in path:
         raise ValueError(f"`log_dir` (={log_dir!r}) {allowed}.")
     if stores.is_url(path):
-        stores.check(path)
+        try:
+            stores.check(path)
+        except (ImportError, ValueError) as error:
+            raise type(error)(f"`log_dir`: {error}.") from error
     return path
 
 

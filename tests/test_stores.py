@@ -448,6 +448,18 @@ def test_a_key_that_leads_out_of_the_directory_is_left_out(tmp_path, monkeypatch
     assert fetched == keys[1:]
 
 
+def test_the_documented_numbers_are_those_of_the_code():
+    page = (REPO / "docs/remote_logs.md").read_text()
+    for words in (
+        f"{store_writer.SHORTEST:.0f} s after the first event",
+        f"at most {store_writer.LONGEST / 60:.0f} minutes apart",
+        f"when {store_writer.FILE_BYTES >> 20} MiB wait",
+        f"At most {store_writer.WAITING_BYTES >> 20} MiB wait",
+        f"at most {store_writer.CLOSE_SECONDS:.0f} seconds are waited",
+    ):
+        assert words in page
+
+
 def test_nothing_of_fsspec_is_imported_for_a_local_directory():
     code = "import sys, tb_gradplugin.stores as s; s.join('x', 'y'); print('fsspec' in sys.modules)"
     done = subprocess.run(
