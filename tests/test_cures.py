@@ -164,14 +164,16 @@ def test_a_recurrent_layer_becomes_gated_or_orthogonal():
     def rnn() -> Setup:
         old = setup([L.Dense(3)])
         start = keras.initializers.Orthogonal(1.8)
-        layer = L.SimpleRNN(6, recurrent_initializer=start, name="rnn")
+        layer = L.SimpleRNN(6, "relu", recurrent_initializer=start, name="rnn")
         old.model = keras.Sequential([keras.Input((5, 2)), layer, L.Dense(3, "softmax")])
         return old
 
     lstm = apply("gated", rnn(), [0]).model.get_layer("rnn")
     assert (type(lstm), lstm.units) == (L.LSTM, 6)
-    kernel = apply("orthogonal", rnn(), [0]).model.get_layer("rnn").cell.recurrent_kernel.numpy()
+    bounded = apply("orthogonal", rnn(), [0]).model.get_layer("rnn")
+    kernel = bounded.cell.recurrent_kernel.numpy()
     np.testing.assert_allclose(kernel @ kernel.T, np.eye(6), atol=1e-5)
+    assert bounded.activation is keras.activations.tanh
     assert apply("gated", sigmoid_stack()) is None
 
 
@@ -183,6 +185,12 @@ def test_the_loss_gets_logits_and_the_head_no_activation():
     assert apply("loss", sigmoid_stack(loss="mse")) is None
     own = setup([L.Dense(3), L.Softmax()], loss="cce")
     assert apply("loss", own).model.layers[-1].activation is keras.activations.linear
+
+
+def test_a_layer_that_is_made_anew_starts_without_its_old_bias():
+    start = keras.initializers.Constant(-30.0)
+    old = setup([L.Dense(8, "relu"), L.Dense(1, "relu", bias_initializer=start)], loss="mse")
+    assert apply("output", old).model.layers[-1].bias.numpy() == [0.0]
 
 
 def test_the_output_fits_the_loss():
@@ -205,6 +213,10 @@ def test_optimizers_keep_their_kind_and_momentum_at_another_rate():
         assert type(new) is keras.optimizers.SGD
         assert (float(new.learning_rate), new.momentum) == (pytest.approx(rate), 0.9)
         assert new.global_clipnorm == (1.0 if id_ == "clip" else None)
+    plain = [keras.optimizers.SGD(0.1), keras.optimizers.RMSprop(0.1)]
+    for id_ in ("lower", "raise"):
+        found = [apply(id_, sigmoid_stack(optimizer=given)).optimizer.momentum for given in plain]
+        assert found == [0.9, 0.0]
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 100)
     new = apply("lower", sigmoid_stack(optimizer=keras.optimizers.Adam(schedule)), rate=math.nan)
     assert float(new.optimizer.learning_rate) == pytest.approx(1e-4)

@@ -78,7 +78,8 @@ def test_a_slightly_small_start_adds_up_over_many_layers():
     fades = [10.0 ** (0.15 * (i - 39)) for i in range(40)]
     glorot = math.sqrt(2 / 16) * 8.0  # behind ReLU 0.7 of what He asks for
     (finding,) = run(chain(40), norm=fades, weight=glorot).findings
-    assert finding.cause_id == "vanishing.initialiser"
+    assert finding.cause_id == "vanishing.deep_initialiser"
+    assert [r.id for r in finding.remedies] == ["residual", "initialiser", "normalise"]
     assert finding.evidence["start_decades"] == pytest.approx(40 * math.log10(2**0.5), rel=1e-4)
 
 
@@ -249,6 +250,13 @@ def test_plain_gradient_descent_is_clipped_where_the_model_changes(cause, rate, 
 def test_clipping_slows_down_what_is_more_than_ten_times_the_default(rate, new):
     found = remedies.remedies("exploding.recurrent", chain(3), [1], remedies.Pace(rate), {})
     assert f"learning_rate={new}, global_clipnorm=1.0" in found[0].snippet
+
+
+def test_what_vanishes_through_time_is_not_left_to_plain_gradient_descent():
+    for optimizer, together in (("SGD", ("adaptive",)), ("Adam", ())):
+        structure = chain(3, optimizer=optimizer)
+        pace = remedies.Pace(remedies.usual_rate(structure))
+        assert remedies.companions("vanishing.time", structure, pace, {}) == together
 
 
 def test_the_rate_that_goes_with_another_remedy_is_not_that_of_the_sick_model():

@@ -801,9 +801,22 @@ def test_learning_rates_are_lowered_and_raised_by_ten_but_not_past_the_default()
     assert new("raise", sgd, 1e-4, 3e-6) == pytest.approx(1e-4 * 1e-3 / 3e-6)
     assert new("raise", sgd, 1e-5, 1e-9) == pytest.approx(0.1)
     assert new("raise", adam, 1e-7, 1e-6) == 1e-3
+    assert new("raise", chain(1, optimizer="Adagrad"), 1e-5) == 0.1
+    assert new("raise", chain(1, optimizer="Adadelta"), 1e-3) == 1.0
     # A diverging update of 20 |W| at rate 0.1: rate x curvature is 20, and 1 at a rate of 0.005.
     assert new("lower", sgd, 0.1, 20.0) == pytest.approx(0.005)
     assert new("lower", adam, 0.1, 1000.0) == 1e-3
+
+
+def test_snippets_name_momentum_for_gradient_descent_and_a_bounded_state():
+    def snippet(id_: str, structure: ModelStructure) -> str:
+        return remedies.remedy(id_, structure, [0], remedies.Pace(1.0)).snippet
+
+    assert "SGD(learning_rate=0.01, momentum=0.9)" in snippet("lower", chain(1, optimizer="SGD"))
+    assert "Adam(learning_rate=0.001)" in snippet("lower", chain(1))
+    layer = snippet("orthogonal", recurrent_structure())
+    assert 'activation="tanh",' in layer
+    assert "Orthogonal(gain=1.0)" in layer
 
 
 def test_a_model_without_variables_or_kernels_is_never_sick():

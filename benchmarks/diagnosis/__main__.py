@@ -17,7 +17,7 @@ from benchmarks.diagnosis import report
 from benchmarks.diagnosis.judging import judge_all, recorded
 from benchmarks.diagnosis.recording import DEFAULT_CACHE, load
 from benchmarks.diagnosis.runs import catalogue
-from benchmarks.diagnosis.runs.base import Run
+from benchmarks.diagnosis.runs.base import HELD_OUT, Run
 from benchmarks.diagnosis.score import outcome
 
 SEEDS = 3
@@ -80,7 +80,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         command = commands.add_parser(name, parents=[shared])
         command.add_argument("--holdout", action="store_true", help="look at the hold-out part too")
     args = parser.parse_args(argv)
-    asked = [prefix for prefix in args.only.split(",") if prefix.startswith("N")]
+    prefixes = [prefix for prefix in args.only.split(",") if prefix]
+    asked = [p for p in prefixes if any(p.startswith(h) or h.startswith(p) for h in HELD_OUT)]
     if args.command in ("score", "docs") and asked and not args.holdout:
         parser.error(f"`--only` (={args.only}) names hold-out runs: they need `--holdout`.")
     return args

@@ -97,10 +97,16 @@ def with_layers(
 
 
 def edited(layer: Any, **changes: Any) -> Any:
-    """``layer`` anew with some arguments changed; None if it does not know them."""
+    """``layer`` anew with some arguments changed; None if it does not know them.
+
+    Biases start at zero, as they do in a layer that is written as the snippets say.
+    """
     config = layer.get_config()
     known = {k: v for k, v in changes.items() if k in config}
-    return type(layer).from_config(config | known) if known else None
+    if not known:
+        return None
+    plain = {k: "zeros" for k in ("bias_initializer",) if k in config}
+    return type(layer).from_config(config | plain | known)
 
 
 def _input_shape(layer: Any) -> tuple[int, ...]:
@@ -149,7 +155,7 @@ def _activation(setup: Setup, structure: ModelStructure, layers: list[int], pace
 
 
 def _leaky(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-    more = {"kernel_initializer": "he_normal", "bias_initializer": "zeros"}
+    more = {"kernel_initializer": "he_normal"}
     return reactivated(setup, structure, "leaky", layers, "leaky_relu", **more)
 
 
@@ -222,11 +228,12 @@ def _gated(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pac
 
 def _orthogonal(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     start = {"class_name": "Orthogonal", "config": {"gain": 1.0}}
+    changes = {"activation": "tanh", "recurrent_initializer": start, "unit_forget_bias": True}
     return with_layers(
         setup,
         structure,
         remedies.places("orthogonal", structure, layers),
-        lambda layer: edited(layer, recurrent_initializer=start),
+        lambda layer: edited(layer, **changes),
     )
 
 
@@ -310,8 +317,8 @@ def reoptimised(optimizer: Any, rate: float, **changes: Any) -> Any:
 
 def _rate(id_: str) -> Change:
     def change(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-        new = reoptimised(setup.optimizer, remedies.new_rate(id_, structure, pace))
-        return dataclasses.replace(setup, optimizer=new)
+        rate, more = remedies.new_rate(id_, structure, pace), remedies.momentum_for(structure)
+        return dataclasses.replace(setup, optimizer=reoptimised(setup.optimizer, rate, **more))
 
     return change
 

@@ -39,7 +39,7 @@ OUTCOMES = HERE / "remedies_tried.json"
 PAGE = REPO / "docs" / "remedies.md"
 STEPS = 300
 """A trial takes at least as many steps: some sick runs were stopped early, having blown up."""
-PARTS = ("dev", "fresh", "holdout", "new", "hold-out")
+PARTS = ("dev", "fresh", "holdout", "new", "opened", "hold-out")
 BEGIN, END = "<!-- tried: begin (written by try_remedies.py) -->", "<!-- tried: end -->"
 
 
@@ -54,8 +54,13 @@ def recorded(run: Run, seed: int) -> Recording:
 
 
 def part_of(run: Run) -> str:
-    """``hold-out``, or which of the runs for development it is."""
-    return "hold-out" if run.split == "holdout" else run.history
+    """``hold-out``, or which of the runs for development it is.
+
+    What became of remedies in the runs ``N-`` was looked at: ``opened``, and development since.
+    """
+    if run.split != "holdout":
+        return run.history
+    return "opened" if run.id.startswith("N-") else "hold-out"
 
 
 @dataclasses.dataclass(frozen=True)

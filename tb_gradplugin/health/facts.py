@@ -306,6 +306,11 @@ def dropout_rate(window: Window) -> float:
     return float(np.fmax.reduce(rates, initial=0.0))
 
 
+DEEP = 8
+"""Layers up to which better initial weights alone let a network learn; from there on its depth is
+at fault beside them."""
+
+
 RANGES = {
     "sigmoid": (0.0, 1.0),
     "hard_sigmoid": (0.0, 1.0),
@@ -382,10 +387,13 @@ def tiny_batch(window: Window) -> int | None:
     return None
 
 
-OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adamax", "Nadam", "Lion", "Adafactor")
+OPTIMIZERS = (
+    *("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax"),
+    *("Nadam", "Lion", "Adafactor"),
+)
 
 
-def optimizer_code(structure: ModelStructure, rate: float, **arguments: str) -> str:
+def optimizer_code(structure: ModelStructure, rate: float, **arguments: Any) -> str:
     """Keras code for the optimizer in use with another learning rate."""
     name = structure.optimizer if structure.optimizer in OPTIMIZERS else "Adam"
     more = "".join(f", {key}={value}" for key, value in arguments.items())

@@ -19,6 +19,7 @@ from tb_gradplugin.structure import ModelStructure
 PLAN: dict[str, tuple[str, ...]] = {
     "vanishing.saturating": ("activation", "normalise", "residual"),
     "vanishing.initialiser": ("initialiser", "normalise", "residual"),
+    "vanishing.deep_initialiser": ("residual", "initialiser", "normalise"),
     "vanishing.influence": ("initialiser", "activation"),
     "vanishing.rate": ("lower", "clip"),
     "vanishing.recurrent": ("gated", "orthogonal"),
@@ -116,7 +117,7 @@ HEADS = ("output", "head", "loss")
 MODELS = ("activation", "initialiser", "normalise", "residual", "leaky", "wider")
 """Remedies that give hidden layers gradients of another size."""
 FAR_TOO_FAST, FAST, FAR_TOO_SLOW = 100.0, 10.0, 0.1
-"""Times Keras's default from which a learning rate is at fault beside whatever else is; from which
+"""Times the usual rate from which a learning rate is at fault beside whatever else is; from which
 plain gradient descent goes on only while gradients are small; and up to which it was chosen for
 what is mended now."""
 
@@ -128,7 +129,8 @@ def companions(
 
     A better model does not learn either on data that is not scaled, or with an output that does
     not fit the loss.  And its gradients are of another size: a rate far above the usual throws it
-    off again, and one far below was chosen for a network that could not take more.
+    off again, and one far below was chosen for a network that could not take more.  What reaches
+    the first steps of a sequence stays small, and plain gradient descent makes small steps of it.
 
     Args:
         cause_id, structure, pace: as in ``remedies``.
@@ -151,6 +153,8 @@ def companions(
 
 def _companion_rate(cause_id: str, structure: ModelStructure, rate: float) -> list[str]:
     first, times = PLAN[cause_id][0], rate / usual_rate(structure)
+    if cause_id in ("vanishing.time", "vanishing.recurrent") and structure.optimizer == "SGD":
+        return ["adaptive"]
     # What is NaN at the first step was not thrown there by an update.
     thrown = cause_id.startswith(("exploding.", "dead.")) or cause_id == "nonfinite.weights"
     if thrown and first == "orthogonal":
@@ -195,8 +199,13 @@ def places(id_: str, structure: ModelStructure, layers: list[int]) -> list[int]:
 
 
 def usual_rate(structure: ModelStructure) -> float:
-    """Keras's default learning rate for the optimizer in use."""
-    return 1e-2 if structure.optimizer == "SGD" else 1e-3
+    """A usual learning rate for the optimizer in use: Keras's default, where that is one."""
+    return USUAL_RATES.get(structure.optimizer or "", 1e-3)
+
+
+USUAL_RATES = {"SGD": 1e-2, "Adagrad": 0.1, "Adadelta": 1.0}
+"""Adam's default for all others.  Keras's own for Adagrad and Adadelta, 1e-3, is said in its
+documentation to be lower than in their papers (1.0)."""
 
 
 USUAL_RATIO = 1e-3
@@ -206,8 +215,8 @@ USUAL_RATIO = 1e-3
 def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
     """Learning rate that the remedy ``id_`` sets.
 
-    A rate that is too low is raised tenfold, at least to Keras's default, and to where updates are
-    a thousandth of the weights, but then not further than ten times that default.
+    A rate that is too low is raised tenfold, at least to the usual one, and to where updates are
+    a thousandth of the weights, but then not further than ten times the usual one.
 
     Where gradient descent diverges, an update is the weights times rate times curvature, and a rate
     times curvature of 1 is the quickest that converges: so SGD is slowed down by its update ratio.
@@ -363,24 +372,39 @@ WIDE = 64
 
 
 def _lower_rate(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
-    new = new_rate("lower", structure, pace)
-    now = f" ({pace.rate:.3g} now)" if math.isfinite(pace.rate) else ""
-    return (
-        f"Lower the learning rate to {new:.3g}",
-        f"Smaller updates{now} stay where the gradient still tells the way down. "
+    return _other_rate(
+        "lower",
+        structure,
+        pace,
+        "Smaller updates{now} stay where the gradient still tells the way down. "
         "Start again from fresh weights.",
-        f"import keras\n\noptimizer = {facts.optimizer_code(structure, new)}\n",
     )
 
 
 def _raise_rate(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
-    new = new_rate("raise", structure, pace)
+    why = "The updates{now} are too small for the weights to get anywhere."
+    return _other_rate("raise", structure, pace, why)
+
+
+def _other_rate(id_: str, structure: ModelStructure, pace: Pace, why: str) -> _Text:
+    new, momentum = new_rate(id_, structure, pace), momentum_for(structure)
     now = f" ({pace.rate:.3g} now)" if math.isfinite(pace.rate) else ""
-    return (
-        f"Raise the learning rate to {new:.3g}",
-        f"The updates{now} are too small for the weights to get anywhere.",
-        f"import keras\n\noptimizer = {facts.optimizer_code(structure, new)}\n",
-    )
+    title = f"{id_.capitalize()} the learning rate to {new:.3g}"
+    why = why.format(now=now)
+    if momentum:
+        title += f", with momentum {MOMENTUM}"
+        why += " Momentum adds up the updates that agree."
+    code = facts.optimizer_code(structure, new, **momentum)
+    return title, why, f"import keras\n\noptimizer = {code}\n"
+
+
+def momentum_for(structure: ModelStructure) -> dict[str, Any]:
+    """Further arguments of the optimizer at another rate: plain gradient descent gets momentum."""
+    return {"momentum": MOMENTUM} if structure.optimizer == "SGD" else {}
+
+
+MOMENTUM = 0.9
+"""With it plain gradient descent gets ten times as far at the same rate."""
 
 
 def _clip(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
@@ -479,12 +503,22 @@ def _gated(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
 
 
 def _orthogonal(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    where = places("orthogonal", structure, layers) or layers
+    layer = structure.layers[where[0]]
+    kind = next((k for k in ("LSTM", "GRU") if layer.type.startswith(k)), "SimpleRNN")
+    unbounded = layer.activation not in facts.SATURATING
     return (
-        "Start the recurrent kernel orthogonal with gain 1",
-        "An orthogonal matrix neither shrinks nor grows what is multiplied by it at every step.",
-        "import keras\n\nlayer = keras.layers.SimpleRNN(\n"
-        f"    {_recurrent_units(structure, layers)}, "
-        "recurrent_initializer=keras.initializers.Orthogonal(gain=1.0)\n)\n",
+        "Start the recurrent kernel orthogonal with gain 1"
+        + (f", and use tanh instead of {layer.activation or 'linear'}" if unbounded else ""),
+        "An orthogonal matrix neither shrinks nor grows what is multiplied by it at every step"
+        + (", and tanh keeps the state from growing." if unbounded else "."),
+        _instead(
+            structure,
+            where,
+            f"layer = keras.layers.{kind}(\n    {_recurrent_units(structure, where)}, "
+            'activation="tanh",\n    '
+            "recurrent_initializer=keras.initializers.Orthogonal(gain=1.0),\n)",
+        ),
     )
 
 

@@ -167,7 +167,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         if activation == "sigmoid":
             why += " to a quarter at best"
     elif small or (careless and not start):
-        id_ = "initialiser"
+        id_ = "initialiser" if len(layers) <= facts.DEEP else "deep_initialiser"
         evidence |= start
         weights = f"{initialiser} gave weights too small for the layers' width"
         if start:

@@ -11,10 +11,21 @@ from benchmarks.diagnosis.runs import (
     stackoverflow,
     thedeepchecker,
     traps,
+    unseen,
 )
 from benchmarks.diagnosis.runs.base import Run
 
-FAMILIES = (autotrainer, stackoverflow, thedeepchecker, faults, controls, fresh, traps, holdout)
+FAMILIES = (
+    autotrainer,
+    stackoverflow,
+    thedeepchecker,
+    faults,
+    controls,
+    fresh,
+    traps,
+    holdout,
+    unseen,
+)
 
 
 def catalogue() -> list[Run]:

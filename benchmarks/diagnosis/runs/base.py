@@ -24,6 +24,9 @@ SHUT = ("vanishing", "dead", "stalled")
 
 FIRST, LAST = 0, -1
 
+HELD_OUT = ("N-", "R-")
+"""What the ids of runs begin with that no rule was tuned on."""
+
 MIN_ROWS = 200
 """Data sets with fewer rows are trained on as a whole, without held-back rows."""
 
@@ -66,7 +69,8 @@ class Run:
 
     Attributes:
         id: ``AT-`` AUTOTRAINER, ``SO-`` Stack Overflow by number, ``TDC-`` TheDeepChecker, ``H-``
-            and ``X-`` healthy controls, ``U-`` faults, ``F-`` both, added later; ``N-`` held out.
+            and ``X-`` healthy controls, ``U-`` faults, ``F-`` both, added later; ``N-`` held out;
+            ``R-`` held out too, by someone who had read neither the rules nor the remedies.
         expected: kinds of which one must be found if the run fails; empty: a healthy network, in
             which nothing may be found; None: listed, not scored.
         source: row of the corpus, or the trap or cause that it stands for.
@@ -89,12 +93,12 @@ class Run:
 
     @property
     def split(self) -> str:
-        """``"holdout"`` for ids that begin with ``N-``, else ``"development"``.
+        """``"holdout"`` for ids that begin with ``N-`` or ``R-``, else ``"development"``.
 
         The held-out runs were written after every rule and threshold that existed then, and no rule
         was run on them before their labels and the rules were final.
         """
-        return "holdout" if self.id.startswith("N-") else "development"
+        return "holdout" if self.id.startswith(HELD_OUT) else "development"
 
     @property
     def history(self) -> str:
