@@ -38,15 +38,19 @@ setup(
         # For tb_gradplugin.remedies: GradientMonitor refuses these backends for now.
         "jax": ["jax>=0.10"],
         "torch": ["torch>=2.13"],
+        # For log directories that are URLs; s3fs, gcsfs and the like are the user's choice.
+        "remote": ["fsspec>=2024.6"],
         "dev": [
             *TENSORFLOW,
             "scikit-learn>=1.5",
             "build",
+            "moto[server]>=5",
             "playwright>=1.65",
             "pyright",
             "pytest>=8",
             "pytest-xdist>=3.6.1",
             "ruff",
+            "s3fs>=2024.6",
         ],
     },
     entry_points={

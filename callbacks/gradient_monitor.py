@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import keras
 
-from tb_gradplugin import bins
+from tb_gradplugin import bins, stores
 from tb_gradplugin.health.fitting import FitWatch
 from tb_gradplugin.health.judge import Judge
 from tb_gradplugin.health.report import Finding, HealthReport, Note, RunHealth, joined
@@ -73,7 +73,8 @@ class GradientMonitor(keras.callbacks.Callback):
     are bit-identical with and without the monitor (XLA: up to rounding; README says what else).
 
     Args:
-        log_dir: run directory; the monitor writes into ``<log_dir>/gradients`` only.
+        log_dir: run directory, a local path or a URL that fsspec knows, such as
+            ``s3://bucket/run1``; the monitor writes into ``<log_dir>/gradients`` only.
         update_freq: which train steps are logged: ``"auto"`` (every step up to 20, then every
             ``step // 20``, at most every 100), an int N (step 1 and every N-th after it) or
             ``"epoch"`` (the first step of every epoch).
@@ -98,6 +99,7 @@ class GradientMonitor(keras.callbacks.Callback):
 
     Raises:
         TypeError, ValueError: an argument is wrong; names it, its value and what is allowed.
+        ImportError: ``log_dir`` is a URL that needs a package; names it.
         NotImplementedError: the Keras backend is not supported; names it.
     """
 
@@ -136,7 +138,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._variables: list[Any] = []  # of the latest captured step
         self._fitted: keras.Model | None = None
         self._capture: Capture | None = None
-        self._writer = RunWriter(os.path.join(self._log_dir, "gradients"), self._warn)
+        self._writer = RunWriter(stores.join(self._log_dir, "gradients"), self._warn)
         self._judge: Judge | None = None
         self._earlier: list[RunHealth] = []  # of fits with another set of trained variables
         self._fit = FitWatch()
@@ -489,12 +491,17 @@ def _claimed_by_another(model: keras.Model, monitor: GradientMonitor, params: An
 
 
 def _checked_log_dir(log_dir: Any) -> str:
-    allowed = "must be a local directory path (str or os.PathLike), such as 'logs/run1'"
+    allowed = "must be a directory (str or os.PathLike), such as 'logs/run1' or 's3://bucket/run1'"
     if not isinstance(log_dir, (str, os.PathLike)):
         raise TypeError(f"`log_dir` (={log_dir!r}) {allowed}.")
     path = os.fspath(log_dir)
-    if not isinstance(path, str) or not path or "\0" in path or "://" in path:
+    if not isinstance(path, str) or not path or "\0" in path:
         raise ValueError(f"`log_dir` (={log_dir!r}) {allowed}.")
+    if stores.is_url(path):
+        try:
+            stores.check(path)
+        except (ImportError, ValueError) as error:
+            raise type(error)(f"`log_dir`: {error}.") from error
     return path
 
 

@@ -1,4 +1,4 @@
-"""Writes one run's events; a disk that fails costs one warning and the run's data, nothing else."""
+"""Writes one run's events; a disk or store that fails costs one warning and data, nothing else."""
 
 # pyright: reportAttributeAccessIssue=false
 # (TensorBoard's generated protobuf modules carry no types.)
@@ -15,29 +15,36 @@ import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 
-from tb_gradplugin import summaries
+from tb_gradplugin import stores, summaries
 from tb_gradplugin.event_files import EventFileWriter
 from tb_gradplugin.gradient_map import GradientMap
 from tb_gradplugin.health.report import RunHealth
 from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import ModelStructure
 
+from .store_writer import WAITING_BYTES, StoreWriter
+
 
 class RunWriter:
     """Event file of one monitor, opened at the first event of a fit.
 
-    Writing is unbuffered: a process that is killed loses nothing written before.
+    Writing to a local directory is unbuffered: a process that is killed loses nothing written
+    before. To a URL whole files are written now and then by a thread (``StoreWriter``), and early
+    when a finding is new.
 
     Args:
-        directory: where the event files go; made when needed.
-        warn: called once with a message when writing fails; after that nothing is written until
-            the next fit.
+        directory: where the event files go, a local path or a URL; made when needed.
+        warn: called with a message when writing fails. Local: after that nothing is written until
+            the next fit. URL: once in the life of this object.
     """
 
     def __init__(self, directory: str, warn: Callable[[str], None]):
         self._directory = directory
         self._warn = warn
-        self._writer: EventFileWriter | None = None
+        self._writer: EventFileWriter | StoreWriter | None = None
+        self._findings = 0  # written so far
+        self._news = False
+        self._told = False
         self._held: list[Event] | None = None
         self._failed = False
 
@@ -71,6 +78,8 @@ class RunWriter:
                 event.summary.value.append(summaries.scalar_value("batch_loss", loss))
             return event
 
+        self._news |= len(health.findings) > self._findings
+        self._findings = len(health.findings)
         self._write(make)
 
     def write_probe(self, probe: ProbeRecord) -> None:
@@ -144,14 +153,29 @@ class RunWriter:
     def _put(self, events: list[Event]) -> None:
         try:
             if self._writer is None:
-                self._writer = EventFileWriter(self._directory)
+                if stores.is_url(self._directory):
+                    self._writer = StoreWriter(self._directory, self._warn_of_store)
+                else:
+                    self._writer = EventFileWriter(self._directory)
             self._writer.write(*events)
+            if self._news and isinstance(self._writer, StoreWriter):
+                self._writer.flush()
+            self._news = False
         except OSError as error:
             self._failed = True
             self.close()
             self._warn(
                 f"GradientMonitor cannot write to {self._directory!r} ({error}); "
                 "training goes on, findings are still shown here."
+            )
+
+    def _warn_of_store(self, why: str) -> None:
+        if not self._told:
+            self._told = True
+            self._warn(
+                f"GradientMonitor cannot write to {self._directory!r} ({why}); training goes "
+                f"on, findings are still shown here. Up to {WAITING_BYTES >> 20} MiB are kept and "
+                "tried again; steps beyond that are lost."
             )
 
 

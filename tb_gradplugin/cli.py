@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tb_gradplugin.health.report import KINDS, Finding, HealthReport, RunHealth
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="Exit codes: 0 no finding among --fail-on, 1 a finding (also one that healed), "
         "2 no such directory or no data.",
     )
-    report.add_argument("logdir", metavar="LOGDIR")
+    report.add_argument("logdir", metavar="LOGDIR", help="a directory, or a URL that fsspec knows")
     report.add_argument("--json", action="store_true", help="print JSON and nothing else")
     report.add_argument(
         "--fail-on",
@@ -68,7 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--threshold: {error}")
     if arguments.html is not None and thresholds is not None:
         parser.error("--html shows what was found while training: leave out --threshold")
-    return _report(arguments.logdir, arguments.json, arguments.fail_on, thresholds, arguments.html)
+    with _local(arguments.logdir, whole=arguments.html is not None) as logdir:
+        if logdir is None:
+            return NO_DATA
+        return _report(
+            arguments.logdir, logdir, arguments.json, arguments.fail_on, thresholds, arguments.html
+        )
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -94,7 +100,27 @@ def _threshold(text: str) -> tuple[str, float]:
         raise argparse.ArgumentTypeError(f"{name} must be {kind}, not {value!r}") from None
 
 
+@contextlib.contextmanager
+def _local(logdir: str, *, whole: bool) -> Iterator[str | None]:
+    """``logdir``, or a copy of it for the time being if it is a URL; None: there is no such."""
+    from tb_gradplugin import stores
+
+    with contextlib.ExitStack() as stack:
+        found: str | None = logdir
+        if stores.is_url(logdir):
+            try:
+                found = stack.enter_context(stores.local_copy(logdir, monitors_only=not whole))
+            except Exception as error:  # of any kind: each store has its own
+                _complain(f"{logdir}: cannot be read: {error or type(error).__name__}")
+                found = None
+        elif not os.path.isdir(logdir):
+            _complain(f"{logdir}: no such directory")
+            found = None
+        yield found
+
+
 def _report(
+    name: str,
     logdir: str,
     as_json: bool,
     fail_on: frozenset[str],
@@ -103,14 +129,11 @@ def _report(
 ) -> int:
     from tb_gradplugin.logdir import read_report
 
-    if not os.path.isdir(logdir):
-        _complain(f"{logdir}: no such directory")
-        return NO_DATA
     report = read_report(logdir, thresholds)
     for problem in report.problems:
         _complain(problem)
     if report.verdict == "no data":
-        _complain(f"{logdir}: no gradient data; train with GradientMonitor to get some")
+        _complain(f"{name}: no gradient data; train with GradientMonitor to get some")
         return NO_DATA
     if as_json:
         from tb_gradplugin.views import strict

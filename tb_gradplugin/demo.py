@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+
+from tb_gradplugin import stores
 
 EPOCHS = 12
 BATCH_SIZE = 64
@@ -113,6 +115,15 @@ def _quiet_start() -> Iterator[None]:
         os.close(kept)
 
 
+def _begin(logdir: str) -> Callable[[str], bool]:
+    """Makes ``logdir`` if it is local; returns what tells whether something exists."""
+    if not stores.is_url(logdir):
+        os.makedirs(logdir, exist_ok=True)
+        return os.path.exists
+    stores.check(logdir)
+    return lambda url: bool(stores.open_store(url)[0].exists(url))
+
+
 def run_demo(logdir: str) -> int:
     """Trains the demo runs into ``logdir`` and says how to look at them.
 
@@ -120,17 +131,16 @@ def run_demo(logdir: str) -> int:
         Exit code: 0, or 2 when something that the demo needs is not installed or writable.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    taken = [run.name for run in RUNS if os.path.exists(os.path.join(logdir, run.name))]
-    if taken:
-        print(
-            f"tb-gradients: {os.path.join(logdir, taken[0])!r} exists already; "
-            "name another LOGDIR or remove it.",
-            file=sys.stderr,
-        )
-        return 2
     try:
-        os.makedirs(logdir, exist_ok=True)
-    except OSError as error:
+        exists = _begin(logdir)
+        taken = [name for run in RUNS if exists(name := stores.join(logdir, run.name))]
+        if taken:
+            print(
+                f"tb-gradients: {taken[0]!r} exists already; name another LOGDIR or remove it.",
+                file=sys.stderr,
+            )
+            return 2
+    except Exception as error:  # of any kind: each store has its own
         print(f"tb-gradients: cannot write to LOGDIR {logdir!r}: {error}", file=sys.stderr)
         return 2
     try:
@@ -169,7 +179,7 @@ def run_demo(logdir: str) -> int:
 
             keras.utils.set_random_seed(7)
             model = run.build()
-            monitor = GradientMonitor(os.path.join(logdir, run.name), on_unhealthy="ignore")
+            monitor = GradientMonitor(stores.join(logdir, run.name), on_unhealthy="ignore")
             model.fit(
                 x[train],
                 y[train],

@@ -42,11 +42,33 @@ def _checksum(data: bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
+def file_name(seconds: float) -> str:
+    """``events.out.tfevents.<seconds>.<host>.<pid>.<n>``, a name for a new event file.
+
+    Names sort by time, then by the process-wide count ``n``, and never collide.
+    """
+    return (
+        f"events.out.{NAME_MARK}.{seconds:017.6f}"
+        f".{socket.gethostname()}.{os.getpid()}.{next(_counter):06d}"
+    )
+
+
+def version_event() -> event_pb2.Event:
+    """The event that every file begins with."""
+    return event_pb2.Event(wall_time=time.time(), file_version=FILE_VERSION)
+
+
+def encode(*events: event_pb2.Event) -> bytes:
+    """Records of ``events``, as they stand in a file.
+
+    Raises:
+        ValueError: a wall time is not finite (TensorBoard would drop the rest of the file).
+    """
+    return b"".join(part for event in events for part in _record(event))
+
+
 class EventFileWriter:
     """Appends events to a new event file of its own in ``directory``, which is made if needed.
-
-    The file is ``events.out.tfevents.<seconds>.<host>.<pid>.<n>``: names sort by time, then by
-    the process-wide count ``n``, and never collide.
 
     Raises:
         OSError: the directory or the file cannot be made.
@@ -55,17 +77,13 @@ class EventFileWriter:
     def __init__(self, directory: str | os.PathLike[str]):
         """Makes the file."""
         os.makedirs(directory, exist_ok=True)
-        name = (
-            f"events.out.{NAME_MARK}.{time.time():017.6f}"
-            f".{socket.gethostname()}.{os.getpid()}.{next(_counter):06d}"
-        )
-        self.path = os.path.join(directory, name)
+        self.path = os.path.join(directory, file_name(time.time()))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._file: int | None = os.open(self.path, flags, 0o644)
         # A fit that ends in an exception never closes its writer.
         self._closer = weakref.finalize(self, os.close, self._file)
         self._size = 0
-        self.write(event_pb2.Event(wall_time=time.time(), file_version=FILE_VERSION))
+        self.write(version_event())
 
     def write(self, *events: event_pb2.Event) -> None:
         """Appends ``events``; on return the operating system has all of them.
@@ -77,7 +95,7 @@ class EventFileWriter:
         """
         if self._file is None:
             raise ValueError(f"the event file {self.path!r} is closed")
-        records = memoryview(b"".join(part for event in events for part in _record(event)))
+        records = memoryview(encode(*events))
         written = 0
         try:
             while written < len(records):  # once, except on a full disk or a signal

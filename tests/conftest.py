@@ -66,10 +66,22 @@ class TensorBoard:
         return self._log.read_text()
 
 
+WITHOUT_TENSORFLOW = (
+    "import sys, types; sys.modules['tensorboard.compat.notf'] = types.ModuleType('notf'); "
+    "from tensorboard.main import run_main; run_main()"
+)
+"""TensorBoard's own switch: with that module it does as if TensorFlow were not installed."""
+
+
 @contextlib.contextmanager
-def tensorboard(logdir: str, log: pathlib.Path, *arguments: str) -> Iterator[TensorBoard]:
+def tensorboard(
+    logdir: str, log: pathlib.Path, *arguments: str, without_tensorflow: bool = False
+) -> Iterator[TensorBoard]:
     """Starts the real thing on a free port and waits until it answers."""
-    command = [*tensorboard_command(log.parent), "--logdir", logdir, "--port", "0"]
+    command = tensorboard_command(log.parent)
+    if without_tensorflow:
+        command = [sys.executable, "-c", WITHOUT_TENSORFLOW]
+    command += ["--logdir", logdir, "--port", "0"]
     with log.open("w") as out:
         process = subprocess.Popen(
             [*command, *arguments], cwd=REPO, stdout=out, stderr=subprocess.STDOUT

@@ -728,7 +728,7 @@ def test_a_train_step_that_tells_no_loss_is_not_said_to_have_lost_it(tmp_path):
     [
         ({"log_dir": 3}, TypeError, ["log_dir", "3", "directory"]),
         ({"log_dir": ""}, ValueError, ["log_dir", "''"]),
-        ({"log_dir": "gs://bucket/x"}, ValueError, ["log_dir", "gs://bucket/x", "local"]),
+        ({"log_dir": "nosuch://bucket/x"}, ValueError, ["log_dir", "nosuch://bucket/x", "s3"]),
         ({"update_freq": 0}, ValueError, ["update_freq", "0", ">= 1"]),
         ({"update_freq": "batch"}, ValueError, ["update_freq", "batch", '"epoch"']),
         ({"update_freq": 1.5}, TypeError, ["update_freq", "1.5", '"auto"']),
