@@ -23,6 +23,10 @@ from .recording import UNKNOWN, innermost, learning_rate, step_record
 from .run_watcher import OnUnhealthy, RunWatcher, never_breaks_training
 
 WEIGHT, UPDATE = NORMS
+INSIDE = (
+    "`record` is called inside a function that is being compiled (tf.function, jax.jit), where "
+    "gradients have no values: return the gradients from that function and record them outside."
+)
 
 
 class _Held(NamedTuple):
@@ -184,6 +188,9 @@ class GradientRecorder(RunWatcher):
             self._finish(given)
             if due:
                 found = _fitting(self._network.gradients(gradients, given), given)
+                self._meter = self._meter or create_meter(self._network.framework)
+                if any(g is not None and self._meter.is_traced(g) for g in found):
+                    raise RuntimeError(INSIDE)
                 self._check_network(given, step)
                 numbers = {
                     "loss": _scalar("loss", loss),
@@ -240,9 +247,8 @@ class GradientRecorder(RunWatcher):
         metrics: dict[str, float],
         loss_told: bool,
     ) -> None:
-        if self._meter is None:
-            self._meter = create_meter(self._network.framework)
         meter = self._meter
+        assert meter is not None
         if not self._begun:
             self._schedule.begin(step)
             self._writer.begin(step)

@@ -513,17 +513,21 @@ def check_one_warning_tells_that_there_is_no_probe() -> None:
 # ------------------------------------------------------------------------- loops without ``fit``
 
 
-def loop(model: Any, x: np.ndarray, y: np.ndarray, steps: int, recorder: Any = None) -> None:
-    """Trains ``model`` by hand as one does on this backend; ``x`` is one batch."""
+def loop(
+    model: Any, x: np.ndarray, y: np.ndarray, steps: int, recorder: Any = None, size: int = 32
+) -> None:
+    """Trains ``model`` by hand as one does on this backend, on one batch after the other."""
     loss_of, optimizer = model.loss, model.optimizer
     variables = model.trainable_variables
     optimizer.build(variables)
+    places = [slice(i * size % len(x), i * size % len(x) + size) for i in range(steps)]
+    batches = [(step, x[at], y[at]) for step, at in enumerate(places, start=1)]
     if BACKEND == "jax":
         import jax
 
         rest = [v.value for v in model.non_trainable_variables]
 
-        def objective(trainable: list[Any]) -> Any:
+        def objective(trainable: list[Any], x: Any, y: Any) -> Any:
             y_pred, _ = model.stateless_call(trainable, rest, x, training=True)
             return loss_of(y, y_pred)
 
@@ -531,34 +535,34 @@ def loop(model: Any, x: np.ndarray, y: np.ndarray, steps: int, recorder: Any = N
         apply = jax.jit(optimizer.stateless_apply, donate_argnums=(0, 2))
         state = [jax.numpy.copy(v.value) for v in optimizer.variables]
         trained = [jax.numpy.copy(v.value) for v in variables]
-        for step in range(1, steps + 1):
-            loss, found = differentiate(trained)
+        for step, x, y in batches:
+            loss, found = differentiate(trained, x, y)
             if recorder is not None:
                 recorder.record(found, trained, step=step, loss=loss)
             trained, state = apply(state, found, trained)
         for variable, value in zip(variables, trained, strict=True):
             variable.assign(value)
-        return
-    for step in range(1, steps + 1):
-        if BACKEND == "torch":
+    elif BACKEND == "torch":
+        import torch
+
+        for step, x, y in batches:
             model.zero_grad()
             loss = loss_of(keras.ops.convert_to_tensor(y), model(x, training=True))
             loss.backward()
             found = [v.value.grad for v in variables]
-        else:
-            import tensorflow as tf
+            if recorder is not None:
+                recorder.record(found, variables, step=step, loss=loss)
+            with torch.no_grad():
+                optimizer.apply(found, variables)
+    else:
+        import tensorflow as tf
 
+        for step, x, y in batches:
             with tf.GradientTape() as tape:
                 loss = loss_of(y, model(x, training=True))
             found = tape.gradient(loss, variables)
-        if recorder is not None:
-            recorder.record(found, variables, step=step, loss=loss)
-        if BACKEND == "torch":
-            import torch
-
-            with torch.no_grad():
-                optimizer.apply(found, variables)
-        else:
+            if recorder is not None:
+                recorder.record(found, variables, step=step, loss=loss)
             optimizer.apply(found, variables)
 
 
@@ -645,7 +649,7 @@ def check_recorder_leaves_training_bit_identical() -> None:
 def check_recorder_report_is_right_on_a_sick_and_a_healthy_network() -> None:
     from tb_gradplugin import GradientRecorder
 
-    x = np.random.default_rng(0).normal(size=(64, 20)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(512, 20)).astype("float32")
     y = (x[:, :1] > 0).astype("float32")
     for activation, depth, kinds in (("relu", 2, []), ("sigmoid", 10, ["vanishing"])):
         keras.utils.set_random_seed(1)
