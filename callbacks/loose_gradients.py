@@ -15,6 +15,8 @@ import numpy as np
 from tb_gradplugin import bins
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
+from . import host_statistics
+
 NORMS = [STATISTICS_COLUMNS.index(c) for c in ("weight_norm", "update_norm")]
 
 
@@ -82,40 +84,44 @@ def create_meter(framework: str) -> Meter:
 
 
 class _TensorFlow(Meter):
+    """On the host: run one by one, TensorFlow's operations take many times as long there."""
+
     def __init__(self) -> None:
         import tensorflow as tf
 
-        from . import tensorflow_statistics
+        self._tf = tf
 
-        self._tf, self._stats = tf, tensorflow_statistics
-        devices: Any = tf.config.list_logical_devices()
-        self._on_host = all(device.device_type == "CPU" for device in devices)
+    def _flat(self, value: Any) -> np.ndarray:
+        """float32 [n], a copy; rows of equal index of a sparse gradient are summed."""
+        return self._tf.cast(self._tf.convert_to_tensor(value), self._tf.float32).numpy().ravel()
 
     def _measured(self, gradients: list[Any], histograms: bool) -> Any:
-        stats = self._stats
-        pairs = [None if g is None else stats.as_gradient(g, xla=False) for g in gradients]
-        norms = self._tf.zeros([len(pairs), 2])
-        table = stats.statistics(pairs, norms, on_host=self._on_host).numpy()
-        return table, *(self._histograms(pairs)[::-1] if histograms else (None, None))
-
-    def _histograms(self, pairs: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-        stats, n = self._stats, len(pairs)
-        linear = stats.histograms(pairs, stats.linear_histogram, [n, bins.STOCK_BUCKETS, 3])
-        counts = stats.histograms(pairs, stats.log2_counts, [n, bins.DEVICE_BINS])
-        return linear.numpy(), counts.numpy()
+        present = [i for i, g in enumerate(gradients) if g is not None]
+        flat = [self._flat(gradients[i]) for i in present]
+        table = np.full([len(gradients), min(NORMS)], np.nan)
+        table[present] = host_statistics.statistics(flat)
+        if not histograms:
+            return table, None, None
+        counts = np.zeros([len(gradients), bins.DEVICE_BINS])
+        linear = np.zeros([len(gradients), bins.STOCK_BUCKETS, 3], np.float32)
+        counts[present] = [host_statistics.log2_counts(g) for g in flat]
+        linear[present] = [host_statistics.linear_histogram(g) for g in flat]
+        return table, counts, linear
 
     def norms(self, values: list[Any]) -> np.ndarray:
-        return self._stats.l2_norms([self._tf.convert_to_tensor(v) for v in values]).numpy()
+        return np.array([host_statistics.l2_norm(self._flat(v)) for v in values])
 
     def copies(self, values: list[Any]) -> list[Any]:
-        # A variable that is assigned to while its value is held elsewhere is given a new one.
-        return [self._tf.identity(v) for v in values]
+        return [self._tf.convert_to_tensor(v).numpy() for v in values]
 
     def changes(self, old: list[Any], new: list[Any]) -> np.ndarray:
-        return self.norms([b - a for a, b in zip(old, new, strict=True)])
+        changes = [np.asarray(b) - a for a, b in zip(old, self.copies(new), strict=True)]
+        return np.array([host_statistics.l2_norm(c.astype(np.float32).ravel()) for c in changes])
 
     def histograms(self, values: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-        return self._histograms([self._stats.as_gradient(v, xla=False) for v in values])
+        flat = [self._flat(v) for v in values]
+        linear = np.stack([host_statistics.linear_histogram(v) for v in flat])
+        return linear, np.stack([host_statistics.log2_counts(v) for v in flat])
 
     def picture(self, gradient: Any) -> np.ndarray | None:
         if isinstance(gradient, self._tf.IndexedSlices):
