@@ -437,6 +437,7 @@ def test_a_run_is_continued_by_a_second_with(tmp_path):
 
 PLAIN_TORCH = """
 import sys, json, torch
+torch.set_num_threads(1)
 from tb_gradplugin import GradientRecorder
 
 class Net(torch.nn.Module):
