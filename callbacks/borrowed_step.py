@@ -28,19 +28,6 @@ def set_train_function(model: Any, function: Any) -> None:
     model.__dict__["train_function"] = function
 
 
-def shortest(rate: float) -> float:
-    """The number meant by a float32: 0.001 for 0.0010000000474974513; NaN for a negative one."""
-    return float(f"{rate:.7g}") if rate >= 0.0 else float("nan")
-
-
-def picturable(gradient: Any) -> bool:
-    """Whether a gradient (not a sparse one) is a matrix, or a stack of some, and has elements."""
-    shape = getattr(gradient, "shape", None)
-    if shape is None or getattr(shape, "rank", 2) is None:
-        return False
-    return len(shape) >= 2 and 0 not in tuple(shape)
-
-
 def value_of(variable: Any) -> Any:
     """A backend's tensor, of a variable of Keras or as it is."""
     return variable.value if isinstance(variable, keras.Variable) else variable

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import dataclasses
 import math
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,76 +13,10 @@ import keras
 import numpy as np
 
 from tb_gradplugin.gradient_map import GradientMap, reduced
-from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
 from .baseline import label_moments
 from .borrowed_step import replaced, set_train_function
-
-NONFINITE = [STATISTICS_COLUMNS.index(c) for c in ("nan_count", "inf_count")]
-
-
-@dataclasses.dataclass
-class CapturedProbe:
-    """What a probe of the step saw, on the host; gradients still times the loss scale.
-
-    Attributes:
-        layers: the layers that were looked at.
-        table: float32 [layers, PROBE_COLUMNS], a row of NaN for a layer that was not called.
-        samples: number of samples in the batch.
-        inputs, targets: float64 [3], see ``records.ProbeRecord``.
-        through_time: index into ``layers`` -> float32 [T], see ``records.ProbeRecord``.
-        recurrent_kernels: index into ``layers`` -> square recurrent kernel before the update.
-    """
-
-    layers: list[keras.layers.Layer]
-    table: np.ndarray
-    samples: int
-    inputs: np.ndarray
-    targets: np.ndarray
-    through_time: dict[int, np.ndarray]
-    recurrent_kernels: dict[int, np.ndarray]
-
-
-@dataclasses.dataclass
-class Captured:
-    """Raw results of one instrumented train step, on the host.
-
-    Attributes:
-        step: the train step that ran.
-        variables: the trainable variables that an optimizer's call received, in its order.
-        statistics: float32 [variables, STATISTICS_COLUMNS], gradients still times ``scale``; a row
-            of NaN for a variable that got no gradient in this step.
-        scale: float64 [variables], the loss scale by which the gradients are still multiplied.
-        learning_rate: of the first optimizer that was called, as it was used.
-        loss: total loss of the batch, NaN if unknown.
-        data_loss: loss without regularisation terms, NaN if unknown.
-        loss_reported: False where the train step tells no loss: then NaN says nothing.
-        labels: label moments for ``baseline.BaselineLoss``, or None.
-        counts: float32 [variables, DEVICE_BINS] or None.
-        linear: float32 [variables, buckets, 3] or None.
-        probe: what was seen inside the step, or None.
-        maps: index into ``variables`` -> picture of its gradient, still times ``scale``.
-    """
-
-    step: int
-    variables: list[keras.Variable]
-    statistics: np.ndarray
-    scale: np.ndarray
-    learning_rate: float
-    loss: float
-    data_loss: float
-    loss_reported: bool
-    labels: np.ndarray | None
-    counts: np.ndarray | None
-    linear: np.ndarray | None
-    probe: CapturedProbe | None = None
-    maps: dict[int, GradientMap] = dataclasses.field(default_factory=dict)
-
-    @property
-    def looks_finite(self) -> bool:
-        """Whether loss and gradients are finite, as far as they are known."""
-        known = math.isfinite(self.loss) or not self.loss_reported
-        return known and not (self.statistics[:, NONFINITE] > 0.0).any()
+from .captured import Captured
 
 
 class Wish(NamedTuple):

@@ -9,6 +9,8 @@ import keras
 
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 
+from .recording import innermost
+
 _SEPARATE_LAYERS = {"ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax"}
 
 
@@ -44,9 +46,7 @@ def describe(
         path = _unique(f"{layers[index].path}/{name}", used)
         shape = tuple(int(n) for n in variable.shape)
         rows.append(Variable(path, index, _role(name, shape), shape))
-    optimizer: Any = getattr(model, "optimizer", None)
-    while hasattr(optimizer, "inner_optimizer"):  # loss scaling, standardising: not what updates
-        optimizer = optimizer.inner_optimizer
+    optimizer = innermost(getattr(model, "optimizer", None))
     return ModelStructure(
         layers=tuple(layers),
         variables=tuple(rows),

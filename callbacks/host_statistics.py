@@ -11,6 +11,8 @@ from collections.abc import Hashable, Mapping
 
 import numpy as np
 
+from tb_gradplugin import bins
+
 SMALL = 16384
 """Elements up to which variables are measured together, as rows of a matrix."""
 ROW_GROWTH = 4
@@ -127,3 +129,40 @@ def careful(gradient: np.ndarray) -> tuple[float, ...]:
 def _finite(piece: np.ndarray) -> np.ndarray:
     piece = piece.astype(np.float64)
     return piece[np.isfinite(piece)]
+
+
+def statistics(gradients: list[np.ndarray]) -> np.ndarray:
+    """float64 [gradients, 8], the first of ``metadata.STATISTICS_COLUMNS``, of float32 [n] each."""
+    unknown = np.full([len(gradients), 1], -1.0)
+    sizes = np.array([gradient.size for gradient in gradients], np.float64)
+    rows, doubtful = described(np.append(sums(*gradients), unknown, 1), sizes)
+    for i in np.flatnonzero(doubtful):
+        rows[i] = careful(gradients[i])
+    return rows
+
+
+def l2_norm(values: np.ndarray) -> float:
+    """Of float32 [n]."""
+    pieces = (values[i : i + PIECE] for i in range(0, values.size, PIECE))
+    with np.errstate(all="ignore"):
+        return math.sqrt(sum(float(np.einsum("i,i->", piece, piece)) for piece in pieces))
+
+
+def log2_counts(values: np.ndarray) -> np.ndarray:
+    """int64 [DEVICE_BINS]: elements of float32 [n] by sign, exponent and first mantissa bit."""
+    bits = np.ascontiguousarray(values).view(np.uint32) >> bins.DEVICE_SHIFT
+    return np.bincount(bits, minlength=bins.DEVICE_BINS)
+
+
+def linear_histogram(values: np.ndarray) -> np.ndarray:
+    """float32 [STOCK_BUCKETS, 3] of (left, right, count), as the Histograms tab reads.
+
+    Counts of the finite elements of float32 [n] in equal buckets between the smallest and largest.
+    """
+    finite = values[np.isfinite(values)].astype(np.float64)
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    width = (high - low) / bins.STOCK_BUCKETS
+    places = ((finite - low) / (width or 1.0)).astype(np.int64)
+    counts = np.bincount(np.minimum(places, bins.STOCK_BUCKETS - 1), minlength=bins.STOCK_BUCKETS)
+    edges = low + width * np.arange(bins.STOCK_BUCKETS + 1)
+    return np.stack([edges[:-1], edges[1:], counts], 1).astype(np.float32)

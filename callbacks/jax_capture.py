@@ -24,12 +24,11 @@ from . import jax_statistics as stats
 from .borrowed_step import (
     learning_rate,
     loss_scale,
-    picturable,
     replaced,
     set_train_function,
-    shortest,
 )
-from .capture import Capture, Captured, Wish, no_probe
+from .capture import Capture, Wish, no_probe
+from .captured import Captured, picturable, shortest
 
 
 class JaxCapture(Capture):

@@ -9,7 +9,7 @@ from tb_gradplugin.gradient_map import GradientMap
 from tb_gradplugin.health.report import RunHealth
 from tb_gradplugin.structure import ModelStructure
 
-from .capture import Captured
+from .captured import Captured
 
 AT_ONCE = 8
 """Pictures of one step."""

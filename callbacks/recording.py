@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from tb_gradplugin import bins
 from tb_gradplugin.metadata import PROBE_COLUMNS, STATISTICS_COLUMNS, TRAINING_COLUMNS
 from tb_gradplugin.records import ProbeRecord, StepRecord
-from tb_gradplugin.remedies import StandardisedOptimizer
 
-from .baseline import BaselineLoss
-from .capture import NONFINITE, Captured
-from .describe import layers_in_order
+from .captured import NONFINITE, Captured
+
+if TYPE_CHECKING:
+    import keras
 
 _SCALED = [STATISTICS_COLUMNS.index(c) for c in ("norm", "mean", "std", "min", "max")]
 _NORM = STATISTICS_COLUMNS.index("norm")
@@ -23,15 +22,19 @@ _UPDATE = STATISTICS_COLUMNS.index("update_norm")
 _GRADIENT = PROBE_COLUMNS.index("gradient_norm")
 
 
+UNKNOWN = object()
+"""In the place of an optimizer that may clip, or whose gradients may be clipped elsewhere."""
+
+
 def step_record(
-    captured: Captured, model: Any, baseline: BaselineLoss, wall_time: float
+    captured: Captured, optimizer: Any, baseline_loss: float, wall_time: float
 ) -> StepRecord:
     """The logged step, its gradients divided by the loss scale.
 
     Args:
         captured: raw results of the step.
-        model: that was trained; tells clipping.
-        baseline: of this fit; takes in the labels of the step.
+        optimizer: tells clipping; None: there is none; ``UNKNOWN``.
+        baseline_loss: of the best constant prediction, NaN if unknown.
         wall_time: seconds since the epoch.
     """
     statistics, skipped = captured.statistics, False
@@ -43,10 +46,10 @@ def step_record(
     training = {
         "loss": captured.loss,
         "data_loss": captured.data_loss,
-        "baseline_loss": baseline.update(captured.labels),
+        "baseline_loss": baseline_loss,
         "learning_rate": captured.learning_rate,
         "loss_scale": float(captured.scale.max()),
-        "clip_ratio": _clip_ratio(model, statistics[:, _NORM]),
+        "clip_ratio": _clip_ratio(optimizer, statistics[:, _NORM]),
         "skipped": float(skipped),
     }
     histograms = None
@@ -78,6 +81,8 @@ def probe_record(
         layers: number of layers of the structure; those that were not looked at are rows of NaN.
         step: of the record, the captured one by default.
     """
+    from .describe import layers_in_order
+
     seen = captured.probe
     if seen is None:
         return None
@@ -112,25 +117,36 @@ def probe_record(
     )
 
 
-def learning_rate(model: Any) -> float:
-    """The optimizer's current rate, NaN without one."""
-    rate = getattr(getattr(model, "optimizer", None), "learning_rate", None)
+def learning_rate(optimizer: Any) -> float:
+    """The optimizer's current rate, of PyTorch's the first group's; NaN without one."""
+    groups = getattr(optimizer, "param_groups", None)
+    rate = groups[0].get("lr") if groups else getattr(optimizer, "learning_rate", None)
     return float("nan") if rate is None else float(rate)
+
+
+def innermost(optimizer: Any) -> Any:
+    """The optimizer that updates, without those around it (loss scaling, standardising)."""
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
 
 
 def _spectral_radius(kernel: np.ndarray) -> float:
     return float(np.max(np.abs(np.linalg.eigvals(kernel.astype(np.float64)))))
 
 
-def _clip_ratio(model: Any, norms: np.ndarray) -> float:
+def _clip_ratio(optimizer: Any, norms: np.ndarray) -> float:
     """Global gradient norm after clipping over before; NaN where norms alone cannot tell."""
-    optimizer: Any = getattr(model, "optimizer", None)
     while hasattr(optimizer, "inner_optimizer"):
+        from tb_gradplugin.remedies import StandardisedOptimizer
+
         if isinstance(optimizer, StandardisedOptimizer):
             return float("nan")  # what is clipped is another gradient
         optimizer = optimizer.inner_optimizer
     if getattr(optimizer, "clipvalue", None):
         return float("nan")
+    if optimizer is not None and not hasattr(optimizer, "clipvalue"):
+        return float("nan")  # not one of Keras's
     of_all: float | None = getattr(optimizer, "global_clipnorm", None)
     of_each: float | None = getattr(optimizer, "clipnorm", None)
     if not (of_all or of_each):

@@ -26,7 +26,7 @@ from .store_writer import WAITING_BYTES, StoreWriter
 
 
 class RunWriter:
-    """Event file of one monitor, opened at the first event of a fit.
+    """Event file of one run, opened at the first event of a fit.
 
     Writing to a local directory is unbuffered: a process that is killed loses nothing written
     before. To a URL whole files are written now and then by a thread (``StoreWriter``), and early
@@ -96,12 +96,17 @@ class RunWriter:
 
     def write_epoch(self, step: int, logs: dict[str, Any], learning_rate: float) -> None:
         """Keras's epoch logs as standard scalars."""
-        numbers = {k: as_number(v) for k, v in {**logs, "learning_rate": learning_rate}.items()}
+        numbers = {**logs, "learning_rate": learning_rate}
+        self.write_scalars(step, {f"epoch_{name}": value for name, value in numbers.items()})
+
+    def write_scalars(self, step: int, numbers: dict[str, Any]) -> None:
+        """Standard scalars by name; what is no finite number is left out."""
+        values = {name: as_number(number) for name, number in numbers.items()}
         self._write_values(
             step,
             [
-                summaries.scalar_value(f"epoch_{name}", value)
-                for name, value in numbers.items()
+                summaries.scalar_value(name, value)
+                for name, value in values.items()
                 if math.isfinite(value)
             ],
         )
@@ -165,7 +170,7 @@ class RunWriter:
             self._failed = True
             self.close()
             self._warn(
-                f"GradientMonitor cannot write to {self._directory!r} ({error}); "
+                f"cannot write to {self._directory!r} ({error}); "
                 "training goes on, findings are still shown here."
             )
 
@@ -173,7 +178,7 @@ class RunWriter:
         if not self._told:
             self._told = True
             self._warn(
-                f"GradientMonitor cannot write to {self._directory!r} ({why}); training goes "
+                f"cannot write to {self._directory!r} ({why}); training goes "
                 f"on, findings are still shown here. Up to {WAITING_BYTES >> 20} MiB are kept and "
                 "tried again; steps beyond that are lost."
             )

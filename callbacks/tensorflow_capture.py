@@ -25,13 +25,12 @@ from . import tensorflow_statistics as stats
 from .borrowed_step import (
     learning_rate,
     loss_scale,
-    picturable,
     set_train_function,
-    shortest,
     value_of,
     variables_of,
 )
-from .capture import Capture, Captured, CapturedProbe, Wish
+from .capture import Capture, Wish
+from .captured import Captured, CapturedProbe, picturable, shortest
 
 SINGLE_DEVICE = ("_DefaultDistributionStrategy", "OneDeviceStrategy")
 """Strategies of ``tf.distribute`` whose variables are plain ones."""

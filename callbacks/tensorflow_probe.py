@@ -26,7 +26,7 @@ from tb_gradplugin.metadata import PROBE_COLUMNS
 from tb_gradplugin.records import TIME_POINTS, kept_time_steps
 
 from .borrowed_step import replaced
-from .capture import CapturedProbe
+from .captured import CapturedProbe
 from .describe import activation_name, layers_in_order
 from .tensorflow_capture import _counted, _own_variable, _read
 

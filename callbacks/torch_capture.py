@@ -15,20 +15,17 @@ import numpy as np
 import torch
 
 from tb_gradplugin import bins
-from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
-from . import host_statistics
 from . import torch_statistics as stats
 from .borrowed_step import (
     learning_rate,
     loss_scale,
-    picturable,
     set_train_function,
-    shortest,
     value_of,
     variables_of,
 )
-from .capture import Capture, Captured, Wish, no_probe
+from .capture import Capture, Wish, no_probe
+from .captured import Captured, picturable, shortest
 
 
 class _Call(NamedTuple):
@@ -158,18 +155,18 @@ class TorchCapture(Capture):
         for index, call in enumerate(calls):
             for place, (v, g) in enumerate(zip(call.variables, call.gradients, strict=True)):
                 if id(v) in wish.maps and g is not None and picturable(g) and not g.is_sparse:
-                    self._keep_map(index, place, _host(g))
+                    self._keep_map(index, place, stats.on_host(g))
         sizes = [len(call.variables) for call in calls]
         return Captured(
             step=wish.step,
             variables=[v for call in calls for v in call.variables],
-            statistics=np.concatenate([_table(call) for call in calls]),
-            scale=np.repeat([float(_host(call.scale)) for call in calls], sizes),
-            learning_rate=shortest(float(_host(calls[0].rate))),
+            statistics=np.concatenate([stats.table(c.gradients, c.sums, c.norms) for c in calls]),
+            scale=np.repeat([float(stats.on_host(call.scale)) for call in calls], sizes),
+            learning_rate=shortest(float(stats.on_host(calls[0].rate))),
             loss=known,
             data_loss=known if loss is None else float(loss.data),
             loss_reported=total is not None,
-            labels=None if loss is None or loss.moments is None else _host(loss.moments),
+            labels=None if loss is None or loss.moments is None else stats.on_host(loss.moments),
             counts=_joined([call.counts for call in calls]),
             linear=_joined([call.linear for call in calls]),
             maps=self._take_maps(sizes),
@@ -180,38 +177,19 @@ class TorchCapture(Capture):
         if not variables:
             return np.zeros([0, bins.STOCK_BUCKETS, 3], np.float32)
         with torch.no_grad():
-            return _host(stats.linear_histograms([value_of(v) for v in variables]))
+            return stats.on_host(stats.linear_histograms([value_of(v) for v in variables]))
 
     def weight_counts(self, variables: list[keras.Variable]) -> np.ndarray:
         """See ``Capture``."""
         with torch.no_grad():
-            return _host(stats.log2_counts([value_of(v) for v in variables]))
-
-
-def _table(call: _Call) -> np.ndarray:
-    """float32 [variables, STATISTICS_COLUMNS] of one call."""
-    table = np.full([len(call.variables), len(STATISTICS_COLUMNS)], np.nan)
-    present = [i for i, g in enumerate(call.gradients) if g is not None]
-    given = [g for g in call.gradients if g is not None]
-    sizes = np.array([g.numel() for g in given], np.float64)
-    rows, doubtful = host_statistics.described(_host(call.sums)[present], sizes)
-    for i in np.flatnonzero(doubtful):
-        rows[i] = host_statistics.careful(_host(stats.flat(given[i])))
-    table[present, :8] = rows
-    if call.norms is not None:
-        table[present, 8:] = _host(call.norms)[present]
-    return table.astype(np.float32)
+            return stats.on_host(stats.log2_counts([value_of(v) for v in variables]))
 
 
 def _joined(parts: list[torch.Tensor | None]) -> np.ndarray | None:
-    arrays = [_host(part).astype(np.float32) for part in parts if part is not None]
+    arrays = [stats.on_host(part).astype(np.float32) for part in parts if part is not None]
     return np.concatenate(arrays) if len(arrays) == len(parts) else None
 
 
 def _copied(value: Any) -> Any:
     """A number or tensor as it is now."""
     return value.detach().clone() if torch.is_tensor(value) else value
-
-
-def _host(value: Any) -> np.ndarray:
-    return value.detach().cpu().numpy() if torch.is_tensor(value) else np.asarray(value)

@@ -7,12 +7,13 @@ step is collected.  Small variables are measured together, as rows of a matrix.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from tb_gradplugin import bins
+from tb_gradplugin.metadata import STATISTICS_COLUMNS
 
 from . import host_statistics
 
@@ -80,6 +81,34 @@ def _sums(rows: Rows) -> torch.Tensor:
     high = torch.where(inside, g, -math.inf).amax(1)
     values = (total, g.square().sum(1), low, high, torch.count_nonzero(g, dim=1), centred)
     return torch.stack([value.to(_wide(g.device)) for value in values], dim=1)
+
+
+def table(
+    gradients: list[torch.Tensor | None], sums: torch.Tensor, norms: torch.Tensor | None
+) -> np.ndarray:
+    """float32 [gradients, STATISTICS_COLUMNS] on the host; rows of NaN for None.
+
+    Args:
+        gradients: of which ``sums`` were taken; looked at again where float32 cannot sum.
+        sums: what ``sums`` gave.
+        norms: [gradients, 2], of the variables and of their change; None: NaN.
+    """
+    out = np.full([len(gradients), len(STATISTICS_COLUMNS)], np.nan)
+    present = [i for i, g in enumerate(gradients) if g is not None]
+    given = [g for g in gradients if g is not None]
+    sizes = np.array([g.numel() for g in given], np.float64)
+    rows, doubtful = host_statistics.described(on_host(sums)[present], sizes)
+    for i in np.flatnonzero(doubtful):
+        rows[i] = host_statistics.careful(on_host(flat(given[i])))
+    out[present, :8] = rows
+    if norms is not None:
+        out[present, 8:] = on_host(norms)[present]
+    return out.astype(np.float32)
+
+
+def on_host(value: Any) -> np.ndarray:
+    """A tensor, or what is none, as an array."""
+    return value.detach().cpu().numpy() if torch.is_tensor(value) else np.asarray(value)
 
 
 def _wide(device: torch.device) -> torch.dtype:

@@ -21,7 +21,7 @@ _METRIC = re.compile(
 )
 _NOT_OF_INTEREST = re.compile(r"per_second", re.IGNORECASE)
 _PREFIX = re.compile(r"^(?:epoch|batch|evaluation)_")
-_SAME_AS_TRAINING = ("batch_loss", "epoch_learning_rate")
+_SAME_AS_TRAINING = ("batch_loss", "batch_learning_rate", "epoch_learning_rate")
 _ORDER = ("loss", "metric", "learning_rate")
 
 

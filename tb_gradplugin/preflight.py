@@ -107,7 +107,8 @@ def _run(
                 if probe is not None:
                     judge.observe_probe(probe)
                     probes[RUN] = ProbeReport(tuple(x.path for x in structure.layers), probe)
-            judge.observe(step_record(captured, model, baseline, time.time()))
+            baseline_loss = baseline.update(captured.labels)
+            judge.observe(step_record(captured, model.optimizer, baseline_loss, time.time()))
     finally:
         capture.disarm()
     if judge is None:

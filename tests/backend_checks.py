@@ -510,11 +510,181 @@ def check_one_warning_tells_that_there_is_no_probe() -> None:
     assert all("probe_freq" in message and BACKEND in message for message in ours)
 
 
+# ------------------------------------------------------------------------- loops without ``fit``
+
+
+def loop(
+    model: Any, x: np.ndarray, y: np.ndarray, steps: int, recorder: Any = None, size: int = 32
+) -> None:
+    """Trains ``model`` by hand as one does on this backend, on one batch after the other."""
+    loss_of, optimizer = model.loss, model.optimizer
+    variables = model.trainable_variables
+    optimizer.build(variables)
+    places = [slice(i * size % len(x), i * size % len(x) + size) for i in range(steps)]
+    batches = [(step, x[at], y[at]) for step, at in enumerate(places, start=1)]
+    if BACKEND == "jax":
+        import jax
+
+        rest = [v.value for v in model.non_trainable_variables]
+
+        def objective(trainable: list[Any], x: Any, y: Any) -> Any:
+            y_pred, _ = model.stateless_call(trainable, rest, x, training=True)
+            return loss_of(y, y_pred)
+
+        differentiate = jax.jit(jax.value_and_grad(objective))
+        apply = jax.jit(optimizer.stateless_apply, donate_argnums=(0, 2))
+        state = [jax.numpy.copy(v.value) for v in optimizer.variables]
+        trained = [jax.numpy.copy(v.value) for v in variables]
+        for step, x, y in batches:
+            loss, found = differentiate(trained, x, y)
+            if recorder is not None:
+                recorder.record(found, trained, step=step, loss=loss)
+            trained, state = apply(state, found, trained)
+        for variable, value in zip(variables, trained, strict=True):
+            variable.assign(value)
+    elif BACKEND == "torch":
+        import torch
+
+        for step, x, y in batches:
+            model.zero_grad()
+            loss = loss_of(keras.ops.convert_to_tensor(y), model(x, training=True))
+            loss.backward()
+            found = [v.value.grad for v in variables]
+            if recorder is not None:
+                recorder.record(found, variables, step=step, loss=loss)
+            with torch.no_grad():
+                optimizer.apply(found, variables)
+    else:
+        import tensorflow as tf
+
+        for step, x, y in batches:
+            with tf.GradientTape() as tape:
+                loss = loss_of(y, model(x, training=True))
+            found = tape.gradient(loss, variables)
+            if recorder is not None:
+                recorder.record(found, variables, step=step, loss=loss)
+            optimizer.apply(found, variables)
+
+
+def by_hand(weights: list[np.ndarray], x: np.ndarray, y: np.ndarray) -> tuple[float, list[Any]]:
+    """Loss and gradients of ``small`` in float64: tanh, softmax, mean cross-entropy."""
+    w1, b1, w2, b2 = (w.astype(np.float64) for w in weights)
+    h = np.tanh(x @ w1 + b1)
+    z = h @ w2 + b2
+    p = np.exp(z - z.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    out = (p - y) / len(x)
+    back = (out @ w2.T) * (1.0 - h * h)
+    loss = -np.log(np.sum(p * y, 1)).mean()
+    return loss, [x.T @ back, back.sum(0), h.T @ out, out.sum(0)]
+
+
+def recorded(folder: str) -> Any:
+    """What a recorder wrote, as the dashboard reads it: statistics, training, histograms."""
+    from tb_gradplugin import metadata, reader, sources
+
+    source = sources.FileSource(os.path.join(folder, "gradients"))
+    models = reader.read_models(source)
+    paths = [v.path for v in models.latest.variables]
+    rows = reader.read_statistics(source, models, paths)
+    histograms = reader.read_histograms(source, models, paths)
+    training = np.array([p.numpy for p in source.read(metadata.TRAINING_TAG)])
+    assert source.problems == []
+    return models.latest, rows, training, histograms
+
+
+def check_recorder_writes_what_is_computed_by_hand() -> None:
+    from tb_gradplugin import GradientRecorder
+
+    rate, steps = 0.1, 4
+    model, x, y = small(keras.optimizers.SGD(rate))
+    weights = [np.array(keras.ops.convert_to_numpy(v)) for v in model.trainable_variables]
+    with tempfile.TemporaryDirectory() as folder:
+        with GradientRecorder(folder, model, on_unhealthy="ignore") as recorder:
+            loop(model, x, y, steps, recorder)
+        structure, rows, training, histograms = recorded(folder)
+        read_back(folder, told(recorder))
+    assert [layer.path for layer in structure.layers] == [v.name for v in model.layers]
+    assert structure.optimizer == "SGD"
+    assert structure.backend == BACKEND
+    assert list(rows.steps) == [1, 2, 3, 4]
+    assert_allclose(training[:, 3], rate, rtol=1e-6)
+    assert_allclose(histograms.values.sum(2) / bins.FULL_SHARE, 1.0, atol=1e-3)
+    for step in range(steps):
+        loss, found = by_hand(weights, x, y)
+        after = [w - rate * g for w, g in zip(weights, found, strict=True)]
+        assert_allclose(training[step, 0], loss, rtol=1e-5)
+        for row, g, old, new in zip(rows.values[step], found, weights, after, strict=True):
+            expected = statistics64(g, old, new)
+            size = np.where(expected == 0.0, 1.0, np.abs(expected))
+            size[COLUMN["mean"]] = max(expected[COLUMN["std"]], size[COLUMN["mean"]])
+            if step == steps - 1 and BACKEND == "jax":
+                assert np.isnan(row[COLUMN["update_norm"]])  # nobody told the arrays that followed
+                row[COLUMN["update_norm"]] = expected[COLUMN["update_norm"]]
+            error = np.abs(row - expected) / size
+            assert error.max() < TOLERANCE, (step, row, expected)
+        weights = after
+
+
+def check_recorder_leaves_training_bit_identical() -> None:
+    from tb_gradplugin import GradientRecorder
+
+    for make in (mlp, cnn, lstm, embedding):
+        runs = []
+        for watched in (False, True):
+            model, x, y = make()
+            with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+                recorder = None
+                if watched:
+                    recorder = GradientRecorder(
+                        folder, model, update_freq=1, on_unhealthy="ignore", map_layers=["dense"]
+                    )
+                    stack.enter_context(recorder)
+                loop(model, x, y, 12, recorder)
+            runs.append([np.array(keras.ops.convert_to_numpy(v)) for v in model.variables])
+        for a, b in zip(*runs, strict=True):
+            assert_array_equal(a, b, err_msg=make.__name__)
+
+
+def check_recorder_report_is_right_on_a_sick_and_a_healthy_network() -> None:
+    from tb_gradplugin import GradientRecorder
+
+    x = np.random.default_rng(0).normal(size=(512, 20)).astype("float32")
+    y = (x[:, :1] > 0).astype("float32")
+    for activation, depth, kinds in (("relu", 2, []), ("sigmoid", 10, ["vanishing"])):
+        keras.utils.set_random_seed(1)
+        hidden = [L.Dense(32, activation, name=f"h{i}") for i in range(depth)]
+        model = keras.Sequential([keras.Input((20,)), *hidden, L.Dense(1, "sigmoid")])
+        model.compile(keras.optimizers.Adam(1e-3), loss=keras.losses.BinaryCrossentropy())
+        with tempfile.TemporaryDirectory() as folder:
+            with GradientRecorder(folder, model, on_unhealthy="ignore") as recorder:
+                loop(model, x, y, 150, recorder)
+            run = told(recorder)
+            read_back(folder, run)
+        assert run["kinds"] == kinds, run
+        if kinds:
+            assert run["findings"][0]["layers"][0] == "h0"
+            assert run["findings"][0]["cause_id"] == "vanishing.saturating", run["findings"][0]
+
+
+def check_recorder_finds_the_step_that_is_not_finite() -> None:
+    from tb_gradplugin import GradientRecorder
+
+    model, x, y = small()
+    x[3, 2] = np.nan
+    with tempfile.TemporaryDirectory() as folder:
+        with GradientRecorder(folder, model, on_unhealthy="ignore") as recorder:
+            loop(model, x, y, 2, recorder)
+        run = told(recorder)
+    assert run["kinds"] == ["nonfinite"], run
+    assert run["findings"][0]["since_step"] == 1
+
+
 def monitor(folder: str, **more: Any) -> GradientMonitor:
     return GradientMonitor(folder, on_unhealthy="ignore", probe_freq=None, **more)
 
 
-def told(watch: GradientMonitor) -> dict[str, Any]:
+def told(watch: Any) -> dict[str, Any]:
     (run,) = watch.report().to_dict()["runs"].values()
     return run
 

@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.util import tensor_util
 
 from tb_gradplugin import Finding, bins
-from tb_gradplugin.callbacks import GradientMonitor, gradient_monitor
+from tb_gradplugin.callbacks import GradientMonitor, gradient_monitor, run_watcher
 from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
 from tb_gradplugin.structure import ModelStructure
 from tests.reference import tape_gradients
@@ -265,7 +265,7 @@ class Written(keras.callbacks.Callback):
 def test_at_every_step_a_few_steps_wait_to_be_written_together_and_none_is_lost(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(gradient_monitor, "PENDING_SECONDS", 1e9)
+    monkeypatch.setattr(run_watcher, "PENDING_SECONDS", 1e9)
     written = Written(tmp_path / "gradients")
     x, y = small_data(60)
     fit_ = {"batch_size": 1, "verbose": 0, "shuffle": False}
@@ -285,14 +285,14 @@ def test_at_every_step_a_few_steps_wait_to_be_written_together_and_none_is_lost(
 
 
 def test_what_waits_does_so_for_a_moment_only_and_not_beside_a_nan(tmp_path, monkeypatch):
-    monkeypatch.setattr(gradient_monitor, "PENDING_SECONDS", 0.0)
+    monkeypatch.setattr(run_watcher, "PENDING_SECONDS", 0.0)
     written = Written(tmp_path / "gradients")
     x, y = small_data(40)
     model = small_model()
     fit_ = {"batch_size": 1, "verbose": 0, "shuffle": False}
     model.fit(x, y, callbacks=[GradientMonitor(tmp_path, update_freq=1), written], **fit_)
     np.testing.assert_array_equal(written.counts, np.arange(40))
-    monkeypatch.setattr(gradient_monitor, "PENDING_SECONDS", 1e9)
+    monkeypatch.setattr(run_watcher, "PENDING_SECONDS", 1e9)
     written = Written(tmp_path / "b/gradients")
     x[30] = np.nan
     model.fit(x, y, callbacks=[GradientMonitor(tmp_path / "b", update_freq=1), written], **fit_)
