@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tensorboard import errors, plugin_util
 from tensorboard.backend import http_util
@@ -15,7 +16,6 @@ from werkzeug import wrappers
 
 from tb_gradplugin import curves, logdir, metadata, reader, scales, since, sources, views
 from tb_gradplugin.health.judge import RULES
-from tb_gradplugin.structure import ModelStructure
 
 _log = logging.getLogger(__name__)
 
@@ -27,14 +27,6 @@ _STATIC_FILES = {
 """All that is served; paths from requests are never joined to a directory."""
 
 _SCALAR_POINTS = 1000
-
-
-class _Statistics(NamedTuple):
-    key: tuple[Any, ...]
-    models: reader.Models
-    structure: ModelStructure
-    rows: reader.Rows
-    levels: scales.Levels
 
 
 class GradientsPlugin(base_plugin.TBPlugin):
@@ -50,7 +42,8 @@ class GradientsPlugin(base_plugin.TBPlugin):
         """Remembers where data come from; reads nothing."""
         super().__init__(context)
         self._provider: Any = context.data_provider
-        self._kept: _Statistics | None = None
+        self._kept: tuple[Any, views.Overview] | None = None
+        self._reading = threading.Lock()
         self._checker = logdir.Checker(context.logdir or "")
 
     def is_active(self) -> bool:
@@ -108,30 +101,28 @@ class GradientsPlugin(base_plugin.TBPlugin):
     def heatmap_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
         """Layers x steps of one run."""
         source = self._source(ctx, experiment, run)
-        data = self._statistics(experiment, source)
-        return views.heatmap(data.rows, data.levels, data.structure, reader.read_health(source))
+        return views.heatmap(self._overview(experiment, source), reader.read_health(source))
 
     def norms_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
         """Gradient norms, layers x steps, of one run."""
-        data = self._statistics(experiment, self._source(ctx, experiment, run))
-        return views.norms(data.rows, data.structure)
+        return views.norms(self._overview(experiment, self._source(ctx, experiment, run)))
 
     def layer_impl(self, ctx: Any, experiment: str, run: str, layer: str) -> dict[str, Any]:
         """Series and histograms of one layer."""
         source = self._source(ctx, experiment, run)
-        data = self._statistics(experiment, source)
-        paths = [x.path for x in data.structure.layers]
+        seen = self._overview(experiment, source)
+        models, structure = seen.models, seen.models.latest
+        paths = [x.path for x in structure.layers]
         if layer not in paths:
             raise errors.NotFoundError(f"run {run!r} has no layer {layer!r}")
         index = paths.index(layer)
-        own = [v.path for v in data.structure.variables if v.layer == index]
-        histograms = reader.read_histograms(source, data.models, own)
-        probes = reader.read_probes(source, data.models)
-        weights = reader.read_histograms(source, data.models, own, metadata.WEIGHTS_TAG)
-        maps = reader.read_maps(source, data.structure, index)
-        return views.layer(
-            index, data.rows, data.levels, histograms, data.models, probes, maps, weights
-        )
+        own = [v.path for v in structure.variables if v.layer == index]
+        rows = reader.read_statistics(source, models, own) if own else seen.without_values()
+        histograms = reader.read_histograms(source, models, own)
+        probes = reader.read_probes(source, models)
+        weights = reader.read_histograms(source, models, own, metadata.WEIGHTS_TAG)
+        maps = reader.read_maps(source, structure, index)
+        return views.layer(index, rows, seen, histograms, probes, maps, weights)
 
     def map_impl(
         self, ctx: Any, experiment: str, run: str, variable: str, step: str
@@ -171,17 +162,19 @@ class GradientsPlugin(base_plugin.TBPlugin):
             raise errors.NotFoundError(f"there is no run {run!r} with gradient data")
         return found[run]
 
-    def _statistics(self, experiment: str, source: sources.ProviderSource) -> _Statistics:
-        """Of the whole run; the last answer is kept, for the clicks from layer to layer."""
+    def _overview(self, experiment: str, source: sources.ProviderSource) -> views.Overview:
+        """Of the whole run; the last one is kept, for the clicks from layer to layer."""
         key = (experiment, source.run, source.version)
-        kept = self._kept
-        if kept is None or kept.key != key:
-            models = reader.read_models(source)
-            structure = models.latest
-            rows = reader.read_statistics(source, models, [v.path for v in structure.variables])
-            kept = _Statistics(key, models, structure, rows, scales.levels(rows.values, structure))
-            self._kept = kept
-        return kept
+        with self._reading:  # a page asks for several answers at once
+            if self._kept is None or self._kept[0] != key:
+                self._kept = None
+                models = reader.read_models(source)
+                structure = models.latest
+                rows = reader.read_essence(source, models, [v.path for v in structure.variables])
+                layers = scales.overview(rows.values, structure)
+                seen = views.Overview(models, rows.steps, rows.wall_times, layers)
+                self._kept = key, seen
+            return self._kept[1]
 
 
 def _json_route(

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from tb_gradplugin import bins, metadata, summaries
+from tb_gradplugin import bins, metadata, scales, summaries
 from tb_gradplugin.gradient_map import GradientMap
 from tb_gradplugin.health.judge import judge_run
 from tb_gradplugin.health.report import RunHealth, joined
@@ -101,6 +101,17 @@ def read_statistics(
     return _read_rows(source, models, paths, empty, tag, decode, points)
 
 
+def read_essence(source: Source, models: Models, paths: Sequence[str]) -> Rows:
+    """``scales.essence`` of the variables ``paths``: float32 [T, len(paths), 3]."""
+
+    def decode(tensor: np.ndarray) -> np.ndarray:
+        return scales.essence(summaries.decode_statistics(tensor))
+
+    empty = np.full((len(paths), 3), np.nan, np.float32)
+    tag = metadata.STATISTICS_TAG
+    return _read_rows(source, models, paths, empty, tag, decode, STATISTICS_POINTS)
+
+
 def read_histograms(
     source: Source, models: Models, paths: Sequence[str], tag: str = metadata.HISTOGRAMS_TAG
 ) -> Rows:
@@ -140,15 +151,18 @@ def _read_rows(
             part is not None and _fits(source, part[1], metadata.block_tag(tag, b), step, count)
             for part, (b, (_, _, count)) in zip(parts, plan.blocks.items(), strict=True)
         ):
-            complete.append((step, plan, parts))
+            complete.append((step, plan, blocks[min(plan.blocks)][step][0]))
     values = np.empty((len(complete), *empty.shape), empty.dtype)
     values[:] = empty
-    for row, (_, plan, parts) in zip(values, complete, strict=True):
-        for part, (rows, targets, _) in zip(parts, plan.blocks.values(), strict=True):
-            row[targets] = part[1][rows]
+    for b in needed:
+        found = blocks.pop(b)  # of a large run all of them do not have to be there twice
+        for row, (step, plan, _) in zip(values, complete, strict=True):
+            if b in plan.blocks:
+                rows, targets, _ = plan.blocks[b]
+                row[targets] = found[step][1][rows]
     return Rows(
         np.array([step for step, _, _ in complete], np.int64),
-        np.array([parts[0][0] for _, _, parts in complete], np.float64),
+        np.array([wall_time for _, _, wall_time in complete], np.float64),
         values,
     )
 

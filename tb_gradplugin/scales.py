@@ -35,7 +35,7 @@ class Levels:
 
     Attributes:
         layers: indices into the structure's layers of the rows: those with a trained variable.
-        level: float64 [T, rows], decades within +-``LIMIT``; NaN: no level, see ``special``.
+        level: float32 [T, rows], decades within +-``LIMIT``; NaN: no level, see ``special``.
         special: uint8 [T, rows], ``NOT_RECORDED``, ``NONFINITE`` or ``ZERO`` where ``level`` is
             NaN, 255 elsewhere.
     """
@@ -98,51 +98,92 @@ def attenuation(norm: np.ndarray, weight_norm: np.ndarray, judged: np.ndarray) -
     return out
 
 
-def growth(norm: np.ndarray) -> np.ndarray:
+def growth(norm: np.ndarray, first: np.ndarray | None = None) -> np.ndarray:
     """log10 norm - median of log10 norm over the first ``BASELINE_STEPS`` logged steps.
 
     Args:
         norm: layer norms [T, L].
+        first: those of the first logged steps, [any, L], if ``norm`` does not begin with them.
 
     Returns:
         [T, L]; NaN where the norm is zero or not recorded, 0 for layers without a baseline.
     """
-    usable = np.isfinite(norm) & (norm > 0)
-    log = np.where(usable, np.log10(np.where(usable, norm, 1.0)), np.nan)
-    start = log[:BASELINE_STEPS]
+    log = _log10(norm)
+    start = _log10((norm if first is None else first)[:BASELINE_STEPS])
     has_baseline = np.isfinite(start).any(axis=0)
     baseline = np.nanmedian(np.where(has_baseline, start, 0.0), axis=0) if len(start) else 0.0
-    return np.where(has_baseline | ~usable, log - baseline, 0.0)
+    return np.where(has_baseline | np.isnan(log), log - baseline, 0.0)
 
 
-def levels(statistics: np.ndarray, structure: ModelStructure) -> Levels:
-    """Level of every layer with trained variables at every step.
+def _log10(norm: np.ndarray) -> np.ndarray:
+    """NaN where the norm is zero, infinite or not recorded."""
+    usable = np.isfinite(norm) & (norm > 0)
+    return np.where(usable, np.log10(np.where(usable, norm, 1.0)), np.nan)
 
-    ``growth`` where it exceeds ``GROWTH_DEAD_BAND`` and is more than the layer is attenuated, else
-    the smallest ``attenuation`` of the layer's judged variables (0 for a layer without any),
-    clipped to +-``LIMIT``.  A layer is
-    ``ZERO`` where the gradient of all its judged variables is exactly zero, whatever a bias gets.
+
+def essence(statistics: np.ndarray) -> np.ndarray:
+    """What the heatmap is made of, a third of it all: float32 [..., 10] -> float32 [..., 3].
+
+    Columns: gradient norm, weight norm, and 1 where an element of the gradient is NaN or Inf.
+    """
+    bad = (column(statistics, "nan_count") > 0) | (column(statistics, "inf_count") > 0)
+    columns = (gradient_norm(statistics), column(statistics, "weight_norm"), bad)
+    with np.errstate(over="ignore"):
+        return np.stack(columns, axis=-1).astype(np.float32)
+
+
+STEPS_AT_ONCE = 64
+"""Steps whose [T, V] are float64 at the same time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Overview:
+    """What is known of every layer with trained variables at every step.
+
+    Attributes:
+        levels: what the heatmap shows.
+        norm: float64 [T, rows], L2 norm of the layer's gradient; NaN where not recorded.
+        bad: bool [T, rows], True where an element is NaN or Inf.
+    """
+
+    levels: Levels
+    norm: np.ndarray
+    bad: np.ndarray
+
+
+def overview(values: np.ndarray, structure: ModelStructure) -> Overview:
+    """Norm and level of every layer with trained variables at every step.
+
+    The level is ``growth`` where it exceeds ``GROWTH_DEAD_BAND`` and is more than the layer is
+    attenuated, else the smallest ``attenuation`` of the layer's judged variables (0 for a layer
+    without any), clipped to +-``LIMIT``.  A layer is ``ZERO`` where the gradient of all its judged
+    variables is exactly zero, whatever a bias gets.
 
     Args:
-        statistics: float32 [T, V, 10], NaN rows: not recorded.
+        values: float32 [T, V, 3], see ``essence``; NaN rows: not recorded.
         structure: with V variables.
     """
     layers, groups = _groups(structure)
     judged = np.array([v.role in JUDGED_ROLES for v in structure.variables], bool)
-    norm = gradient_norm(statistics)
-    per_layer = layer_norm(norm, groups)
-    a = attenuation(norm, column(statistics, "weight_norm"), judged)
-    lowest = _reduce(np.minimum, np.where(np.isnan(a), 0.0, a), groups)
-    grown = growth(per_layer)
-    level = np.where((grown > GROWTH_DEAD_BAND) & (grown > -lowest), grown, lowest)
-    bad = (column(statistics, "nan_count") > 0) | (column(statistics, "inf_count") > 0)
-    special = np.full(level.shape, 255, np.uint8)
     deciding = [g[judged[g]] if judged[g].any() else g for g in groups]
-    special[(per_layer == 0) | (layer_norm(norm, deciding) == 0)] = ZERO
-    special[np.isnan(per_layer)] = NOT_RECORDED
-    special[_reduce(np.logical_or, bad, groups)] = NONFINITE
-    level = np.where(special == 255, np.clip(level, -LIMIT, LIMIT), np.nan)
-    return Levels(layers, level, special)
+    shape = (len(values), len(layers))
+    level, norms = np.empty(shape, np.float32), np.empty(shape)
+    special, bads = np.full(shape, 255, np.uint8), np.empty(shape, bool)
+    for start in range(0, len(values), STEPS_AT_ONCE):
+        at = slice(start, start + STEPS_AT_ONCE)
+        norm, weight = values[at, :, 0].astype(np.float64), values[at, :, 1].astype(np.float64)
+        norms[at] = per_layer = layer_norm(norm, groups)
+        bads[at] = bad = _reduce(np.logical_or, values[at, :, 2] > 0, groups)
+        a = attenuation(norm, weight, judged)
+        lowest = _reduce(np.minimum, np.where(np.isnan(a), 0.0, a), groups)
+        grown = growth(per_layer, norms[: min(BASELINE_STEPS, start + len(norm))])
+        found = np.where((grown > GROWTH_DEAD_BAND) & (grown > -lowest), grown, lowest)
+        part = special[at]
+        part[(per_layer == 0) | (layer_norm(norm, deciding) == 0)] = ZERO
+        part[np.isnan(per_layer)] = NOT_RECORDED
+        part[bad] = NONFINITE
+        level[at] = np.where(part == 255, np.clip(found, -LIMIT, LIMIT), np.nan)
+    return Overview(Levels(layers, level, special), norms, bads)
 
 
 def quantise(found: Levels) -> np.ndarray:
@@ -170,25 +211,6 @@ def bucket(codes: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
     rank[codes == NONFINITE] = 1001
     rank[codes == NOT_RECORDED] = -1
     return _bucket(codes, rank, columns)
-
-
-def norms(
-    statistics: np.ndarray, structure: ModelStructure
-) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Gradient L2 norm of every layer with trained variables.
-
-    Args:
-        statistics: float32 [T, V, 10], NaN rows: not recorded.
-        structure: with V variables.
-
-    Returns:
-        the layers; their norms [T, layers], NaN where not recorded; bool [T, layers], True where
-        an element is NaN or Inf.
-    """
-    layers, groups = _groups(structure)
-    bad = (column(statistics, "nan_count") > 0) | (column(statistics, "inf_count") > 0)
-    per_layer = layer_norm(gradient_norm(statistics), groups)
-    return layers, per_layer, _reduce(np.logical_or, bad, groups)
 
 
 FIRST_NORM = 3

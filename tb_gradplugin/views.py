@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -107,18 +108,39 @@ def run(
     }
 
 
-def heatmap(
-    rows: reader.Rows, levels: scales.Levels, structure: ModelStructure, health: RunHealth | None
-) -> dict[str, Any]:
-    """The answer of ``heatmap``; ``rows`` are the statistics of all variables."""
-    columns, codes = scales.bucket(scales.quantise(levels), MAX_COLUMNS)
-    paths = [structure.layers[i].path for i in levels.layers]
-    row_of = {path: row for row, path in enumerate(paths)}
+@dataclasses.dataclass(frozen=True)
+class Overview:
+    """A run as a whole.
+
+    Attributes:
+        models: its structures; everything else is of the latest.
+        steps, wall_times: of the logged steps, see ``reader.Rows``.
+        layers: norms and levels.
+    """
+
+    models: reader.Models
+    steps: np.ndarray
+    wall_times: np.ndarray
+    layers: scales.Overview
+
+    @property
+    def paths(self) -> list[str]:
+        """Of the layers that have rows."""
+        structure = self.models.latest
+        return [structure.layers[i].path for i in self.layers.levels.layers]
+
+    def without_values(self) -> reader.Rows:
+        """The logged steps, for a layer that has no variables."""
+        values = np.empty((len(self.steps), 0, len(metadata.STATISTICS_COLUMNS)), np.float32)
+        return reader.Rows(self.steps, self.wall_times, values)
+
+
+def heatmap(seen: Overview, health: RunHealth | None) -> dict[str, Any]:
+    """The answer of ``heatmap``."""
+    columns, codes = scales.bucket(scales.quantise(seen.layers.levels), MAX_COLUMNS)
+    row_of = {path: row for row, path in enumerate(seen.paths)}
     return {
-        "steps": rows.steps[columns].tolist(),
-        "wall_times": times(rows.wall_times[columns]),
-        "layers": paths,
-        "codes": [column.tobytes() for column in codes],
+        **_table(seen, columns, codes),
         "sick": [
             [row_of[path], f.kind, f.since_step, f.last_step, f.active]
             for f in (health.findings if health else ())
@@ -128,27 +150,27 @@ def heatmap(
     }
 
 
-def norms(rows: reader.Rows, structure: ModelStructure) -> dict[str, Any]:
-    """The answer of ``norms``; ``rows`` are the statistics of all variables."""
-    layers, per_layer, bad = scales.norms(rows.values, structure)
-    codes, low, step = scales.quantise_norms(per_layer, bad)
+def norms(seen: Overview) -> dict[str, Any]:
+    """The answer of ``norms``."""
+    codes, low, step = scales.quantise_norms(seen.layers.norm, seen.layers.bad)
     columns, codes = scales.bucket_norms(codes, MAX_COLUMNS)
+    return {**_table(seen, columns, codes), "log10_min": low, "log10_step": step}
+
+
+def _table(seen: Overview, columns: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
     return {
-        "steps": rows.steps[columns].tolist(),
-        "wall_times": times(rows.wall_times[columns]),
-        "layers": [structure.layers[i].path for i in layers],
+        "steps": seen.steps[columns].tolist(),
+        "wall_times": times(seen.wall_times[columns]),
+        "layers": seen.paths,
         "codes": [column.tobytes() for column in codes],
-        "log10_min": low,
-        "log10_step": step,
     }
 
 
 def layer(
     index: int,
     rows: reader.Rows,
-    levels: scales.Levels,
+    seen: Overview,
     histograms: reader.Rows,
-    models: reader.Models,
     probes: Sequence[ProbeRecord] = (),
     maps: Sequence[tuple[int, str, GradientMap]] = (),
     weights: reader.Rows | None = None,
@@ -157,37 +179,37 @@ def layer(
 
     Args:
         index: of the layer.
-        rows: statistics of all variables.
-        levels: of all layers.
+        rows: statistics of its variables.
+        seen: of the run.
         histograms: of the layer's variables.
-        models: structures of the run; ``index`` is of the latest.
         probes: of the run, by step.
         maps: of the layer, see ``reader.read_maps``.
         weights: histograms of the layer's variables themselves.
     """
-    structure = models.latest
-    own = structure.rows_of_layer(index)
-    paths = [structure.variables[i].path for i in own]
+    structure, levels = seen.models.latest, seen.layers.levels
+    own = [structure.variables[i] for i in structure.rows_of_layer(index)]
+    paths = [v.path for v in own]
     level = np.full(len(rows.steps), np.nan)
     if index in levels.layers:
-        level = levels.level[:, levels.layers.index(index)]
+        _, here, there = np.intersect1d(rows.steps, seen.steps, return_indices=True)
+        level[here] = levels.level[there, levels.layers.index(index)]
     return {
         "layer": structure.layers[index].path,
         "steps": rows.steps.tolist(),
         "wall_times": times(rows.wall_times),
         "variables": [
             {
-                "path": structure.variables[i].path,
-                "role": structure.variables[i].role,
-                "shape": list(structure.variables[i].shape),
-                **_series(rows.values[:, i], structure.variables[i].size),
+                "path": v.path,
+                "role": v.role,
+                "shape": list(v.shape),
+                **_series(rows.values[:, i], v.size),
             }
-            for i in own
+            for i, v in enumerate(own)
         ],
         "level": numbers(level),
         "histograms": _histograms(histograms, paths),
         "weights": _histograms(weights, paths) if weights and len(weights.steps) else None,
-        "probe": _probe(structure.layers[index].path, models, probes),
+        "probe": _probe(structure.layers[index].path, seen.models, probes),
         "maps": [
             {
                 "variable": path,

@@ -12,6 +12,7 @@ from tensorboard import errors
 
 from tb_gradplugin import bins, reader, scales, since, views
 from tb_gradplugin.reader import Models, Rows
+from tb_gradplugin.structure import ModelStructure
 
 STRUCTURE = dense_structure(3)
 RNG = np.random.default_rng(0)
@@ -30,23 +31,27 @@ def table(count: int) -> np.ndarray:
     return out
 
 
+def overview(structure: ModelStructure, seen: Rows) -> views.Overview:
+    layers = scales.overview(scales.essence(seen.values), structure)
+    return views.Overview(Models((1,), (structure,)), seen.steps, seen.wall_times, layers)
+
+
 def layer(count: int) -> dict:
     counts = np.zeros((count, len(STRUCTURE.variables), bins.BINS), np.uint16)
     counts[:, :, 30:33] = SHARES[:count]
     seen = rows(range(1, count + 1), table(count))
-    levels = scales.levels(seen.values, STRUCTURE)
     own = STRUCTURE.rows_of_layer(0)
     histograms = Rows(seen.steps[::3], seen.wall_times[::3], counts[::3][:, own])
-    return views.layer(0, seen, levels, histograms, Models((1,), (STRUCTURE,)))
+    its_own = Rows(seen.steps, seen.wall_times, seen.values[:, own])
+    return views.layer(0, its_own, overview(STRUCTURE, seen), histograms)
 
 
 def heatmap(count: int) -> dict:
-    seen = rows(range(1, count + 1), table(count))
-    return views.heatmap(seen, scales.levels(seen.values, STRUCTURE), STRUCTURE, None)
+    return views.heatmap(overview(STRUCTURE, rows(range(1, count + 1), table(count))), None)
 
 
 def norms(count: int) -> dict:
-    return views.norms(rows(range(1, count + 1), table(count)), STRUCTURE)
+    return views.norms(overview(STRUCTURE, rows(range(1, count + 1), table(count))))
 
 
 def scalars(count: int) -> dict:
@@ -148,11 +153,11 @@ def test_the_plugin_sends_what_is_new(tmp_path, kind):
 
 
 def test_norms_are_those_of_numpy_to_half_a_code():
-    values = table(40)
-    layers, per_layer, bad = scales.norms(values, STRUCTURE)
+    found = scales.overview(scales.essence(table(40)), STRUCTURE)
     owner = np.array([v.layer for v in STRUCTURE.variables])
-    expected = np.stack([np.sqrt((NORMS[:, owner == i] ** 2).sum(1)) for i in layers], 1)
-    codes, low, step = scales.quantise_norms(per_layer, bad)
+    of_layer = [np.sqrt((NORMS[:, owner == i] ** 2).sum(1)) for i in found.levels.layers]
+    expected = np.stack(of_layer, 1)
+    codes, low, step = scales.quantise_norms(found.norm, found.bad)
     log = low + step * (codes.astype(float) - 3)
     assert step == 1 / 16
     assert np.abs(log - np.log10(expected)).max() <= step / 2 + 1e-6
@@ -172,5 +177,5 @@ def test_codes_of_norms_that_are_none():
 
 def test_a_run_without_a_gradient_has_norms_too():
     empty = reader.Rows(np.zeros(0, int), np.zeros(0), np.zeros((0, 0, 10), np.float32))
-    answer = views.norms(empty, dense_structure(0))
+    answer = views.norms(overview(dense_structure(0), empty))
     assert (answer["steps"], answer["layers"], answer["codes"]) == ([], [], [])
