@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -116,15 +117,8 @@ def _layer(path: str, layer: Any, row_ids: set[int]) -> Layer:
         activation=activation_name(layer),
         initializer=_initializer(layer),
         trainable=bool(layer.trainable) if not own else trained,
-        parameters=sum(_size(v.shape) for v in own if "seed" not in v.name),
+        parameters=sum(math.prod(v.shape) for v in own if "seed" not in v.name),
     )
-
-
-def _size(shape: Any) -> int:
-    size = 1
-    for n in shape:
-        size *= int(n)
-    return size
 
 
 def activation_name(layer: Any) -> str | None:

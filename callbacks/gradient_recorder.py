@@ -107,8 +107,6 @@ class GradientRecorder(RunWatcher):
                 "`update_freq` (='epoch') needs epochs, which a recorder does not know: give "
                 '"auto" or an int >= 1 (log every N-th step).'
             )
-        if name is not None and isinstance(log_dir, (str, os.PathLike)):
-            log_dir = os.path.join(log_dir, _checked_name(name))
         super().__init__(
             log_dir,
             update_freq=update_freq,
@@ -117,7 +115,7 @@ class GradientRecorder(RunWatcher):
             updates=updates,
             thresholds=thresholds,
             map_layers=map_layers,
-            run=name,
+            network=name if name is None else _checked_name(name),
         )
         if loss_name is not None and not isinstance(loss_name, str):
             raise TypeError(f"`loss_name` (={loss_name!r}) must be a str, such as 'mse', or None.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 import re
 import sys
 from collections.abc import Iterable
@@ -232,7 +233,7 @@ def describe_tree(leaves: Iterable[Any]) -> ModelStructure:
         Layer(
             path="/".join(keys) or "parameters",
             type="Parameters",
-            parameters=sum(_size(leaf.shape) for leaf in leaves if home[leaf] == keys),
+            parameters=sum(math.prod(leaf.shape) for leaf in leaves if home[leaf] == keys),
         )
         for keys in groups
     ]
@@ -257,13 +258,6 @@ def _role(name: str, shape: tuple[int, ...]) -> str:
 def _natural(key: str) -> list[tuple[int, int, str]]:
     """Orders ``layer_10`` behind ``layer_9``."""
     return [(1, int(p), "") if p.isdigit() else (0, 0, p) for p in re.split(r"(\d+)", key)]
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
 
 
 def _leaves(tree: Any) -> dict[tuple[str, ...], Any]:

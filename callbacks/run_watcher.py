@@ -58,7 +58,7 @@ class RunWatcher:
     Args:
         log_dir, update_freq, on_unhealthy, histograms, updates, thresholds, map_layers: see
             ``GradientMonitor``.
-        run: name of the run in the report; None: the last part of ``log_dir``.
+        network: name of one of several networks, with a run of its own below ``log_dir``.
 
     Raises:
         TypeError, ValueError: an argument is wrong; names it, its value and what is allowed.
@@ -78,11 +78,13 @@ class RunWatcher:
         updates: bool,
         thresholds: Thresholds | None,
         map_layers: tuple[str, ...] | list[str],
-        run: str | None = None,
+        network: str | None = None,
     ):
         super().__init__()
         self._log_dir = _checked_log_dir(log_dir)
-        self._run = run
+        if network is not None:
+            self._log_dir = stores.join(self._log_dir, network)
+        self._network_name = network
         self._schedule = Schedule(update_freq)
         self._on_unhealthy = _checked_on_unhealthy(on_unhealthy)
         self._histograms = _checked_bool("histograms", histograms)
@@ -114,7 +116,7 @@ class RunWatcher:
     def report(self) -> HealthReport:
         """The findings so far, under the last part of the run's directory as its name."""
         self._catch_up()
-        name = os.path.basename(os.path.abspath(self._log_dir)) if self._run is None else self._run
+        name = os.path.basename(os.path.abspath(self._log_dir))
         return HealthReport({name: self._health()})
 
     # What those that watch have to say.
@@ -247,7 +249,7 @@ class RunWatcher:
                 self._users_error = error
                 raise
         elif self._on_unhealthy != "ignore":
-            _print(_message(finding, self._run))
+            _print(_message(finding, self._network_name))
             if self._on_unhealthy == "stop" and finding.severity == "critical":
                 self._stop()
 
@@ -272,11 +274,11 @@ def _print(text: str) -> None:
         print(text.encode("ascii", "replace").decode("ascii"), flush=True)
 
 
-def _message(finding: Finding, run: str | None) -> str:
+def _message(finding: Finding, network: str | None) -> str:
     where = finding.layers[0]
     if len(finding.layers) > 1:
         where += f" ... {finding.layers[-1]} ({len(finding.layers)} layers)"
-    of = "" if run is None else f" of {run}"
+    of = "" if network is None else f" of {network}"
     what = f"{finding.kind} ({finding.severity})"
     lines = [
         "",

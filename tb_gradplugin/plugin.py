@@ -117,7 +117,7 @@ class GradientsPlugin(base_plugin.TBPlugin):
             raise errors.NotFoundError(f"run {run!r} has no layer {layer!r}")
         index = paths.index(layer)
         own = [v.path for v in structure.variables if v.layer == index]
-        rows = reader.read_statistics(source, models, own) if own else seen.without_values()
+        rows = reader.read_statistics(source, models, own)
         histograms = reader.read_histograms(source, models, own)
         probes = reader.read_probes(source, models)
         weights = reader.read_histograms(source, models, own, metadata.WEIGHTS_TAG)
@@ -171,8 +171,8 @@ class GradientsPlugin(base_plugin.TBPlugin):
                 models = reader.read_models(source)
                 structure = models.latest
                 rows = reader.read_essence(source, models, [v.path for v in structure.variables])
-                layers = scales.overview(rows.values, structure)
-                seen = views.Overview(models, rows.steps, rows.wall_times, layers)
+                series = scales.layer_series(rows.values, structure)
+                seen = views.Overview(models, rows.steps, rows.wall_times, series)
                 self._kept = key, seen
             return self._kept[1]
 

@@ -30,19 +30,23 @@ _COLUMN = {name: i for i, name in enumerate(metadata.STATISTICS_COLUMNS)}
 
 
 @dataclasses.dataclass(frozen=True)
-class Levels:
-    """What the heatmap shows of a run.
+class LayerSeries:
+    """What is known of every layer with trained variables at every step.
 
     Attributes:
         layers: indices into the structure's layers of the rows: those with a trained variable.
         level: float32 [T, rows], decades within +-``LIMIT``; NaN: no level, see ``special``.
         special: uint8 [T, rows], ``NOT_RECORDED``, ``NONFINITE`` or ``ZERO`` where ``level`` is
             NaN, 255 elsewhere.
+        norm: float64 [T, rows], L2 norm of the layer's gradient; NaN where not recorded.
+        bad: bool [T, rows], True where an element is NaN or Inf.
     """
 
     layers: list[int]
     level: np.ndarray
     special: np.ndarray
+    norm: np.ndarray
+    bad: np.ndarray
 
 
 def column(statistics: np.ndarray, name: str) -> np.ndarray:
@@ -128,30 +132,14 @@ def essence(statistics: np.ndarray) -> np.ndarray:
     """
     bad = (column(statistics, "nan_count") > 0) | (column(statistics, "inf_count") > 0)
     columns = (gradient_norm(statistics), column(statistics, "weight_norm"), bad)
-    with np.errstate(over="ignore"):
-        return np.stack(columns, axis=-1).astype(np.float32)
+    return np.stack(columns, axis=-1).astype(np.float32)
 
 
 STEPS_AT_ONCE = 64
 """Steps whose [T, V] are float64 at the same time."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Overview:
-    """What is known of every layer with trained variables at every step.
-
-    Attributes:
-        levels: what the heatmap shows.
-        norm: float64 [T, rows], L2 norm of the layer's gradient; NaN where not recorded.
-        bad: bool [T, rows], True where an element is NaN or Inf.
-    """
-
-    levels: Levels
-    norm: np.ndarray
-    bad: np.ndarray
-
-
-def overview(values: np.ndarray, structure: ModelStructure) -> Overview:
+def layer_series(values: np.ndarray, structure: ModelStructure) -> LayerSeries:
     """Norm and level of every layer with trained variables at every step.
 
     The level is ``growth`` where it exceeds ``GROWTH_DEAD_BAND`` and is more than the layer is
@@ -183,10 +171,10 @@ def overview(values: np.ndarray, structure: ModelStructure) -> Overview:
         part[np.isnan(per_layer)] = NOT_RECORDED
         part[bad] = NONFINITE
         level[at] = np.where(part == 255, np.clip(found, -LIMIT, LIMIT), np.nan)
-    return Overview(Levels(layers, level, special), norms, bads)
+    return LayerSeries(layers, level, special, norms, bads)
 
 
-def quantise(found: Levels) -> np.ndarray:
+def quantise(found: LayerSeries) -> np.ndarray:
     """uint8 codes [T, rows]: a special code, or round(level * 31 + 131) in 7..255."""
     level = np.where(np.isnan(found.level), 0.0, found.level)
     codes = np.round(level * CODES_PER_DECADE + CODE_OF_ZERO).astype(np.uint8)

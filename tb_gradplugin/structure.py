@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 JUDGED_ROLES = ("kernel", "recurrent_kernel")
@@ -49,10 +50,7 @@ class Variable:
     @property
     def size(self) -> int:
         """Number of elements."""
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
+        return math.prod(self.shape)
 
 
 def plain_name(name: str | None) -> str:

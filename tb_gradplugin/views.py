@@ -115,29 +115,24 @@ class Overview:
     Attributes:
         models: its structures; everything else is of the latest.
         steps, wall_times: of the logged steps, see ``reader.Rows``.
-        layers: norms and levels.
+        series: of its layers.
     """
 
     models: reader.Models
     steps: np.ndarray
     wall_times: np.ndarray
-    layers: scales.Overview
+    series: scales.LayerSeries
 
     @property
     def paths(self) -> list[str]:
         """Of the layers that have rows."""
         structure = self.models.latest
-        return [structure.layers[i].path for i in self.layers.levels.layers]
-
-    def without_values(self) -> reader.Rows:
-        """The logged steps, for a layer that has no variables."""
-        values = np.empty((len(self.steps), 0, len(metadata.STATISTICS_COLUMNS)), np.float32)
-        return reader.Rows(self.steps, self.wall_times, values)
+        return [structure.layers[i].path for i in self.series.layers]
 
 
 def heatmap(seen: Overview, health: RunHealth | None) -> dict[str, Any]:
     """The answer of ``heatmap``."""
-    columns, codes = scales.bucket(scales.quantise(seen.layers.levels), MAX_COLUMNS)
+    columns, codes = scales.bucket(scales.quantise(seen.series), MAX_COLUMNS)
     row_of = {path: row for row, path in enumerate(seen.paths)}
     return {
         **_table(seen, columns, codes),
@@ -152,7 +147,7 @@ def heatmap(seen: Overview, health: RunHealth | None) -> dict[str, Any]:
 
 def norms(seen: Overview) -> dict[str, Any]:
     """The answer of ``norms``."""
-    codes, low, step = scales.quantise_norms(seen.layers.norm, seen.layers.bad)
+    codes, low, step = scales.quantise_norms(seen.series.norm, seen.series.bad)
     columns, codes = scales.bucket_norms(codes, MAX_COLUMNS)
     return {**_table(seen, columns, codes), "log10_min": low, "log10_step": step}
 
@@ -186,23 +181,26 @@ def layer(
         maps: of the layer, see ``reader.read_maps``.
         weights: histograms of the layer's variables themselves.
     """
-    structure, levels = seen.models.latest, seen.layers.levels
+    structure, series = seen.models.latest, seen.series
     own = [structure.variables[i] for i in structure.rows_of_layer(index)]
     paths = [v.path for v in own]
-    level = np.full(len(rows.steps), np.nan)
-    if index in levels.layers:
-        _, here, there = np.intersect1d(rows.steps, seen.steps, return_indices=True)
-        level[here] = levels.level[there, levels.layers.index(index)]
+    # A layer has a step of its own where others lost theirs, and none without variables.
+    _, here, there = np.intersect1d(seen.steps, rows.steps, return_indices=True)
+    values = np.full((len(seen.steps), *rows.values.shape[1:]), np.nan, np.float32)
+    values[here] = rows.values[there]
+    level = np.full(len(seen.steps), np.nan)
+    if index in series.layers:
+        level = series.level[:, series.layers.index(index)]
     return {
         "layer": structure.layers[index].path,
-        "steps": rows.steps.tolist(),
-        "wall_times": times(rows.wall_times),
+        "steps": seen.steps.tolist(),
+        "wall_times": times(seen.wall_times),
         "variables": [
             {
                 "path": v.path,
                 "role": v.role,
                 "shape": list(v.shape),
-                **_series(rows.values[:, i], v.size),
+                **_series(values[:, i], v.size),
             }
             for i, v in enumerate(own)
         ],

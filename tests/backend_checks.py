@@ -481,22 +481,35 @@ def check_an_exception_in_the_middle_of_fit_and_a_second_fit() -> None:
 
 
 def check_the_report_is_right_on_a_sick_and_a_healthy_network() -> None:
-    x = np.random.default_rng(0).normal(size=(512, 20)).astype("float32")
-    y = (x[:, :1] > 0).astype("float32")
-    for activation, depth, kinds in (("relu", 2, []), ("sigmoid", 10, ["vanishing"])):
-        keras.utils.set_random_seed(1)
-        hidden = [L.Dense(32, activation, name=f"h{i}") for i in range(depth)]
-        model = keras.Sequential([keras.Input((20,)), *hidden, L.Dense(1, "sigmoid")])
-        model.compile(keras.optimizers.Adam(1e-3), loss="binary_crossentropy")
+    for depth in (SHALLOW, DEEP):
+        model, x, y = healthy_or_sick(depth)
         with tempfile.TemporaryDirectory() as folder:
             watch = monitor(folder)
             model.fit(x, y, batch_size=32, epochs=12, verbose=0, callbacks=[watch])
             run = told(watch)
             read_back(folder, run)
-        assert run["kinds"] == kinds, run
-        if kinds:
-            assert run["findings"][0]["layers"][0] == "h0"
-            assert run["findings"][0]["cause_id"] == "vanishing.saturating"
+        assert_right(run, depth)
+
+
+SHALLOW, DEEP = ("relu", 2), ("sigmoid", 10)
+
+
+def healthy_or_sick(depth: tuple[str, int]) -> tuple[Any, np.ndarray, np.ndarray]:
+    """A network that learns, or one whose first layers do not."""
+    x = np.random.default_rng(0).normal(size=(512, 20)).astype("float32")
+    keras.utils.set_random_seed(1)
+    activation, layers = depth
+    hidden = [L.Dense(32, activation, name=f"h{i}") for i in range(layers)]
+    model = keras.Sequential([keras.Input((20,)), *hidden, L.Dense(1, "sigmoid")])
+    model.compile(keras.optimizers.Adam(1e-3), loss=keras.losses.BinaryCrossentropy())
+    return model, x, (x[:, :1] > 0).astype("float32")
+
+
+def assert_right(run: dict[str, Any], depth: tuple[str, int]) -> None:
+    assert run["kinds"] == ([] if depth == SHALLOW else ["vanishing"]), run
+    if depth == DEEP:
+        assert run["findings"][0]["layers"][0] == "h0"
+        assert run["findings"][0]["cause_id"] == "vanishing.saturating", run["findings"][0]
 
 
 def check_one_warning_tells_that_there_is_no_probe() -> None:
@@ -649,22 +662,14 @@ def check_recorder_leaves_training_bit_identical() -> None:
 def check_recorder_report_is_right_on_a_sick_and_a_healthy_network() -> None:
     from tb_gradplugin import GradientRecorder
 
-    x = np.random.default_rng(0).normal(size=(512, 20)).astype("float32")
-    y = (x[:, :1] > 0).astype("float32")
-    for activation, depth, kinds in (("relu", 2, []), ("sigmoid", 10, ["vanishing"])):
-        keras.utils.set_random_seed(1)
-        hidden = [L.Dense(32, activation, name=f"h{i}") for i in range(depth)]
-        model = keras.Sequential([keras.Input((20,)), *hidden, L.Dense(1, "sigmoid")])
-        model.compile(keras.optimizers.Adam(1e-3), loss=keras.losses.BinaryCrossentropy())
+    for depth in (SHALLOW, DEEP):
+        model, x, y = healthy_or_sick(depth)
         with tempfile.TemporaryDirectory() as folder:
             with GradientRecorder(folder, model, on_unhealthy="ignore") as recorder:
                 loop(model, x, y, 150, recorder)
             run = told(recorder)
             read_back(folder, run)
-        assert run["kinds"] == kinds, run
-        if kinds:
-            assert run["findings"][0]["layers"][0] == "h0"
-            assert run["findings"][0]["cause_id"] == "vanishing.saturating", run["findings"][0]
+        assert_right(run, depth)
 
 
 def check_recorder_finds_the_step_that_is_not_finite() -> None:

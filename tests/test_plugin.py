@@ -165,7 +165,7 @@ def test_the_heatmap_is_the_levels_of_the_run(tmp_path, kind):
     assert answer["steps"] == steps
     assert answer["wall_times"] == [START + s for s in steps]
     assert answer["layers"] == ["dense_0", "dense_1", "dense_2"]
-    expected = scales.quantise(scales.overview(scales.essence(stats), structure).levels).T
+    expected = scales.quantise(scales.layer_series(scales.essence(stats), structure)).T
     np.testing.assert_array_equal(codes_of(answer), expected)
     assert answer["sick"] == [[0, "vanishing", 3, 9, True], [2, "dead", 2, 4, False]]
 
@@ -360,7 +360,7 @@ def test_an_unknown_run_or_layer_is_a_404(tmp_path, kind):
 
 def test_a_fault_of_the_plugin_is_a_sentence_and_not_a_traceback(tmp_path, monkeypatch):
     write_run(tmp_path / "gradients", dense_structure(1), [1])
-    monkeypatch.setattr(scales, "overview", lambda *_: 1 / 0)
+    monkeypatch.setattr(scales, "layer_series", lambda *_: 1 / 0)
     with client("python", tmp_path) as plugin:
         response = plugin.get("heatmap", run=".")
     assert response.status_code == 500

@@ -6,8 +6,8 @@ from tb_gradplugin import scales
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 
 
-def levels(statistics: np.ndarray, structure: ModelStructure) -> scales.Levels:
-    return scales.overview(scales.essence(statistics), structure).levels
+def levels(statistics: np.ndarray, structure: ModelStructure) -> scales.LayerSeries:
+    return scales.layer_series(scales.essence(statistics), structure)
 
 
 def two_roles() -> ModelStructure:

@@ -32,8 +32,8 @@ def table(count: int) -> np.ndarray:
 
 
 def overview(structure: ModelStructure, seen: Rows) -> views.Overview:
-    layers = scales.overview(scales.essence(seen.values), structure)
-    return views.Overview(Models((1,), (structure,)), seen.steps, seen.wall_times, layers)
+    series = scales.layer_series(scales.essence(seen.values), structure)
+    return views.Overview(Models((1,), (structure,)), seen.steps, seen.wall_times, series)
 
 
 def layer(count: int) -> dict:
@@ -153,9 +153,9 @@ def test_the_plugin_sends_what_is_new(tmp_path, kind):
 
 
 def test_norms_are_those_of_numpy_to_half_a_code():
-    found = scales.overview(scales.essence(table(40)), STRUCTURE)
+    found = scales.layer_series(scales.essence(table(40)), STRUCTURE)
     owner = np.array([v.layer for v in STRUCTURE.variables])
-    of_layer = [np.sqrt((NORMS[:, owner == i] ** 2).sum(1)) for i in found.levels.layers]
+    of_layer = [np.sqrt((NORMS[:, owner == i] ** 2).sum(1)) for i in found.layers]
     expected = np.stack(of_layer, 1)
     codes, low, step = scales.quantise_norms(found.norm, found.bad)
     log = low + step * (codes.astype(float) - 3)

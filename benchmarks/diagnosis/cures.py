@@ -105,8 +105,8 @@ def edited(layer: Any, **changes: Any) -> Any:
     known = {k: v for k, v in changes.items() if k in config}
     if not known:
         return None
-    plain = {k: "zeros" for k in ("bias_initializer",) if k in config}
-    return type(layer).from_config(config | plain | known)
+    fresh = {"bias_initializer": "zeros"} if "bias_initializer" in config else {}
+    return type(layer).from_config(config | fresh | known)
 
 
 def _input_shape(layer: Any) -> tuple[int, ...]:

@@ -70,7 +70,7 @@ class Run:
     Attributes:
         id: ``AT-`` AUTOTRAINER, ``SO-`` Stack Overflow by number, ``TDC-`` TheDeepChecker, ``H-``
             and ``X-`` healthy controls, ``U-`` faults, ``F-`` both, added later; ``N-`` held out;
-            ``R-`` held out too, by someone who had read neither the rules nor the remedies.
+            ``R-`` held out too, written without knowledge of the rules and the remedies.
         expected: kinds of which one must be found if the run fails; empty: a healthy network, in
             which nothing may be found; None: listed, not scored.
         source: row of the corpus, or the trap or cause that it stands for.
