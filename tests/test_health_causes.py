@@ -235,10 +235,14 @@ def test_what_goes_with_the_first_remedy(cause, rate, evidence, together):
     ("cause", "rate", "together"),
     [
         ("vanishing.saturating", 0.1, ("clip",)),
-        ("vanishing.saturating", 0.05, ()),
+        ("vanishing.saturating", 0.05, ("clip",)),
+        ("vanishing.saturating", 0.02, ()),
+        ("vanishing.depth", 0.05, ()),
+        ("vanishing.depth", 0.1, ("clip",)),
         ("exploding.initialiser", 0.1, ("clip",)),
         ("exploding.initialiser", 1.0, ("lower",)),
-        ("exploding.data", 0.1, ()),
+        ("exploding.data", 0.1, ("clip",)),
+        ("exploding.data", 0.01, ()),
     ],
 )
 def test_plain_gradient_descent_is_clipped_where_the_model_changes(cause, rate, together):
@@ -405,3 +409,147 @@ def test_a_rule_that_fails_while_it_explains_leaves_the_rest_of_the_report(monke
             judge.observe(point(structure, step, norm=FADES))
     assert judge.health().findings == ()
     assert judge.health().logged == 59
+
+
+DIES = {"norm": lambda step: 1.0 if step < 30 else 0.0}
+
+
+def parametrised(structure: ModelStructure) -> ModelStructure:
+    layers = (dataclasses.replace(layer, parameters=72) for layer in structure.layers)
+    return dataclasses.replace(structure, layers=tuple(layers))
+
+
+@pytest.mark.parametrize(("first_loss", "found"), [(9.0, True), (7.0, False)])
+@pytest.mark.parametrize("head", ["linear", "softmax"])
+def test_logits_that_are_taken_for_probabilities(head, first_loss, found):
+    loss = "categorical_crossentropy"
+    structure = parametrised(chain(3, head=head, loss=loss))
+    # Outputs of at most 3 over 8 units: as probabilities no loss above 6 + log 8 = 8.08.
+    seen = dataclasses.replace(probe(structure, output_max=3.0), step=1)
+    falls = lambda step: first_loss if step == 1 else 2.0  # noqa: E731
+    (finding,) = run(structure, loss=falls, seen=seen, **DIES).findings
+    improper = found and head == "linear"
+    assert finding.cause_id == ("dead.mismatch" if improper else "dead.died")
+    assert ("from_logits=True" in finding.cause) == improper
+    assert finding.remedies[0].id == ("output" if improper else "lower")
+
+
+def test_a_weighted_loss_proves_nothing_of_the_output():
+    structure = parametrised(chain(3, head="linear", loss="categorical_crossentropy"))
+    seen = dataclasses.replace(probe(structure, output_max=3.0), step=1)
+    (finding,) = run(structure, loss=90.0, baseline=math.nan, seen=seen, **DIES).findings
+    assert finding.cause_id == "dead.died"
+
+
+def test_a_deep_rectified_stack_dies_as_a_whole():
+    structure = chain(10)
+    bias = lambda step: 1.0 if step < 30 else [0.0] * 7 + [1.0] * 3  # noqa: E731
+    (finding,) = run(structure, bias=bias, **DIES).findings
+    assert finding.cause_id == "dead.deep"
+    assert finding.layers[0] == "d0"
+    assert finding.remedies[0].id == "residual"
+    first, *others = structure.layers
+    normed = dataclasses.replace(first, type="BatchNormalization"), *others
+    normed = dataclasses.replace(structure, layers=normed)
+    (finding,) = run(normed, bias=bias, **DIES).findings
+    assert finding.cause_id == "dead.died"
+    assert finding.layers[0] == "d6"
+
+
+def test_a_penalty_that_outweighed_the_data_has_killed_the_units():
+    total = lambda step: 9.0 if step < 30 else 1.0  # noqa: E731  of an activity regulariser
+    (finding,) = run(chain(3, head="linear"), total=total, **DIES).findings
+    assert finding.cause_id == "dead.regularised"
+    assert finding.evidence["regularisation_share"] == pytest.approx(8 / 9, rel=1e-5)
+    assert [r.id for r in finding.remedies] == ["weaken"]
+
+
+def test_a_gamma_of_zero_lets_no_gradient_through():
+    structure = chain(3, head="linear")
+    norm = Layer("bn", "BatchNormalization")
+    gamma = Variable("bn/gamma", 3, "scale", (8,))
+    structure = dataclasses.replace(
+        structure,
+        layers=(*structure.layers, norm),
+        variables=(*structure.variables, gamma),
+    )
+    weight = [1.0, 1.0, 1.0, 0.0]
+    (finding,) = run(structure, norm=[0.0, 0.0, 0.0, 1.0], weight=weight).findings
+    assert (finding.cause_id, finding.evidence["gamma"]) == ("dead.gamma", 0.0)
+    assert finding.layers == ("d0", "d1", "d2")
+
+
+def test_an_operation_without_a_gradient_is_named():
+    structure = chain(3, "tanh", head="linear")
+    inserted = Layer("sign", "Lambda")
+    layers = (structure.layers[0], inserted, *structure.layers[1:])
+    variables = (dataclasses.replace(v, layer=v.layer + (v.layer > 0)) for v in structure.variables)
+    structure = dataclasses.replace(structure, layers=layers, variables=tuple(variables))
+    norm = [0.0, 0.0, 1.0, 1.0]
+    (finding,) = run(structure, norm=norm).findings
+    assert (finding.cause_id, finding.evidence["between"]) == ("dead.blocked", ["sign"])
+    assert finding.layers == ("d0",)
+    assert "straight_through" in finding.remedies[0].snippet
+
+
+def test_outputs_that_are_zero_behind_an_activation_of_its_own_are_those_of_the_layer():
+    structure = chain(3, "linear", head="softmax")
+    relu = Layer("relu", "ReLU", "relu")
+    layers = (structure.layers[0], relu, *structure.layers[1:])
+    variables = (dataclasses.replace(v, layer=v.layer + (v.layer > 0)) for v in structure.variables)
+    structure = dataclasses.replace(structure, layers=layers, variables=tuple(variables))
+    seen = probe(structure, dead_share=[0.0, 1.0, 0.0, 0.0])
+    (finding,) = run(structure, norm=0.0, seen=seen).findings
+    assert finding.layers == ("d0", "d1", "d2")
+    seen = probe(structure, dead_share=[0.0, 0.0, 1.0, 0.0])
+    (finding,) = run(structure, norm=0.0, seen=seen).findings
+    assert finding.layers == ("d1", "d2")
+
+
+def test_weights_that_decay_has_shrunk_carry_no_gradient():
+    shrinks = lambda step: max(math.exp(-step / 10), 1e-3)  # noqa: E731
+    (finding,) = run(
+        chain(10, "tanh"), norm=[10.0 ** (i - 9) for i in range(10)], weight=shrinks
+    ).findings
+    assert finding.cause_id == "vanishing.regularised"
+    assert finding.evidence["weight_size"] < 0.3
+    adamw = chain(10, "tanh", optimizer="AdamW")
+    (finding,) = run(adamw, norm=[10.0 ** (i - 9) for i in range(10)], weight=shrinks).findings
+    assert "weight_decay=0.0001" in finding.remedies[0].snippet
+
+
+def test_large_updates_of_weights_that_a_penalty_has_shrunk_do_not_explode():
+    shrinks = lambda step: max(math.exp(-step / 10), 1e-3)  # noqa: E731
+    findings = run(chain(3), stop=140, weight=shrinks, update=0.02).findings
+    assert [f.kind for f in findings] == []
+    kept = run(chain(3), stop=140, weight=0.05, update=0.02).findings
+    assert [f.kind for f in kept] == ["exploding"]
+
+
+def test_batches_without_any_loss_or_gradient_are_no_death():
+    """Equal returns in reinforcement learning: the advantage of every action is exactly zero."""
+    void = lambda step: 0.0 if step > 30 else 1.0  # noqa: E731
+    games = chain(3, loss=None, head="linear")
+    assert run(games, norm=void, loss=void, baseline=math.nan).findings == ()
+    (finding,) = run(games, norm=void, loss=1.0, baseline=math.nan).findings
+    assert finding.kind == "dead"
+
+
+def test_weights_that_are_nan_are_not_dead_although_rectifiers_make_zeros_of_them():
+    structure = chain(3)
+    weight = lambda step: [1.0, math.nan, 1.0] if step > 5 else 1.0  # noqa: E731
+    norm = lambda step: 0.0 if step > 5 else 1.0  # noqa: E731
+    (finding,) = run(structure, weight=weight, norm=norm).findings
+    assert (finding.cause_id, finding.layers) == ("nonfinite.weights", ("d1",))
+    assert (finding.since_step, finding.active) == (6, True)
+    assert "Weights of 1 layer are NaN" in finding.cause
+
+
+def test_weights_thrown_off_by_data_that_is_not_scaled():
+    structure = chain(3, head="linear")
+    weight = lambda step: [1.0, math.nan, 1.0] if step > 5 else 1.0  # noqa: E731
+    loss = lambda step: math.nan if step > 5 else 1.0  # noqa: E731
+    seen = probe(structure, inputs=(0.0, 200.0, 500.0))
+    (finding,) = run(structure, weight=weight, loss=loss, seen=seen).findings
+    assert (finding.cause_id, finding.remedies[0].id) == ("nonfinite.data", "inputs")
+    assert finding.cause.endswith("The inputs are of size 200.")

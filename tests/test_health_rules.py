@@ -729,7 +729,7 @@ def causes(kind: str) -> set[str]:
 
 def test_every_cause_that_a_rule_gives_has_remedies_and_every_remedy_a_cause_or_a_reason():
     given = {kind: causes(kind) for kind in KINDS}
-    assert given["slow"] == {"slow.rate", "slow.data"}
+    assert given["slow"] == {"slow.rate", "slow.data", "slow.gradient"}
     assert {"stalled.output", "stalled.saturated", "stalled.plateau"} <= given["stalled"]
     assert {"exploding.time", "exploding.recurrent", "exploding.rate"} <= given["exploding"]
     assert {"nonfinite.backward", "nonfinite.steep"} <= given["nonfinite"]
@@ -803,8 +803,9 @@ def test_learning_rates_are_lowered_and_raised_by_ten_but_not_past_the_default()
     assert new("raise", adam, 1e-7, 1e-6) == 1e-3
     assert new("raise", chain(1, optimizer="Adagrad"), 1e-5) == 0.1
     assert new("raise", chain(1, optimizer="Adadelta"), 1e-3) == 1.0
-    # A diverging update of 20 |W| at rate 0.1: rate x curvature is 20, and 1 at a rate of 0.005.
-    assert new("lower", sgd, 0.1, 20.0) == pytest.approx(0.005)
+    # Updates of 0.2 |W| at rate 0.1: a hundredth at 0.005, but no less than 0.001.
+    assert new("lower", sgd, 0.1, 0.2) == pytest.approx(0.005)
+    assert new("lower", sgd, 0.1, 20.0) == pytest.approx(0.001)
     assert new("lower", adam, 0.1, 1000.0) == 1e-3
 
 

@@ -242,17 +242,23 @@ def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pa
 
     def weaker(layer: Any) -> Any:
         config = layer.get_config()
+        changes = {}
         if isinstance(layer, keras.layers.Dropout) and layer.rate > remedies.WEAK_DROPOUT:
-            config["rate"] = remedies.WEAK_DROPOUT
-        elif config.get("kernel_regularizer"):
-            config["kernel_regularizer"] = keras.regularizers.L2(remedies.WEAK_L2)
-        else:
+            changes["rate"] = remedies.WEAK_DROPOUT
+        if config.get("kernel_regularizer"):
+            changes["kernel_regularizer"] = keras.regularizers.L2(remedies.WEAK_L2)
+        if config.get("activity_regularizer"):
+            changes["activity_regularizer"] = None
+        if not changes:
             return None
         changed.append(layer.name)
-        return type(layer).from_config(config)
+        return type(layer).from_config(config | changes)
 
-    model = rebuilt(setup.model, weaker)
-    return dataclasses.replace(setup, model=model) if changed else None
+    model, optimizer = rebuilt(setup.model, weaker), setup.optimizer
+    if structure.optimizer in remedies.DECAYING:
+        optimizer = reoptimised(optimizer, pace.rate, weight_decay=remedies.WEAK_DECAY)
+        changed.append("optimizer")
+    return dataclasses.replace(setup, model=model, optimizer=optimizer) if changed else None
 
 
 def _layer_norm(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:

@@ -73,17 +73,41 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
 def origin(window: Window, sick: np.ndarray) -> np.ndarray:
     """bool [L]: of the sick layers those from the one on that cuts the others off.
 
-    That is the first one whose outputs are all zero at the latest probe. Without a probe: where
+    Where the depth is at fault, or a gamma of zero, no layer is apart from the others.
+
+    Else that is the first one whose outputs are all zero at the latest probe; none, if no layer had
+    a gradient before: then the way is blocked behind all of them. Without a probe: where
     units are dead nothing arrives at their layer's bias either, nor before it; the layers after it
     get no input, so no gradient for their kernels, but often one for their biases.
     """
+    if facts.constant_output(window) and (sick & window.head).any():
+        return window.head
+    activation = facts.common_activation(window.structure, [int(i) for i in window.layers[sick]])
+    if deep(window, activation) or window.gamma()[1] < facts.NO_GAMMA:
+        return sick
     if window.probe is not None:
-        off = np.flatnonzero(sick & (window.probe.column("dead_share")[window.layers] == 1.0))
+        off = np.flatnonzero(sick & outputs_zero(window))
         if len(off):
             return sick & (np.arange(len(sick)) >= off[0])
+        if not window.alive[sick].any():
+            return sick
     silent = np.flatnonzero(sick & window.bias_silent)
     from_there = sick & (np.arange(len(sick)) >= (silent[-1] if len(silent) else 0))
     return from_there if from_there.any() else sick
+
+
+def outputs_zero(window: Window) -> np.ndarray:
+    """bool [L]: all outputs were exactly zero at the latest probe, behind the activation."""
+    assert window.probe is not None
+    dead = window.probe.column("dead_share") == 1.0
+    ends = np.append(window.layers[1:], len(dead))
+    return np.array([dead[i:end].any() for i, end in zip(window.layers, ends, strict=True)])
+
+
+def deep(window: Window, activation: str | None) -> bool:
+    """Whether many rectified layers follow each other without normalisation."""
+    plain = not any("Normalization" in layer.type for layer in window.structure.layers)
+    return plain and activation in facts.RECTIFIERS and window.judged.sum() > facts.DEEP
 
 
 def chaotic_start(window: Window, shown: np.ndarray) -> dict[str, Any]:
@@ -131,11 +155,24 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     elif window.output[1] in facts.RECTIFIERS and (shown & window.head & ~window.starved).any():
         id_ = "relu_head"
         why = f"the {window.output[1]} of the last layer gives 0 for every input"
+    elif window.improper:
+        id_ = "mismatch"
+        why = facts.IMPROPER[0].lower() + facts.IMPROPER[1:]
+    elif held := facts.penalty(window, window.first_regularisation):
+        id_, why = "regularised", held[0]
+        evidence |= held[1]
+    elif window.alive[shown].any() and deep(window, activation):
+        id_ = "deep"
+        why = (
+            f"it does not get through {plural(int(window.judged.sum()), 'layer')} of {activation} "
+            "units without normalisation between them"
+        )
     elif window.alive[shown].any() and -np.inf < window.peak_influence[shown].max() < FAINT:
         id_ = "faint"
         why = "it was next to nothing from the start, and then the last of it went"
     elif window.alive[shown].any():
         id_, data = "died", facts.unscaled(window)
+        evidence["update_ratio"] = window.first_ratio
         rate = window.learning_rate
         by = f" at learning rate {rate:.3g}" if np.isfinite(rate) else ""
         if data is not None:
@@ -154,15 +191,21 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         evidence["batch_size"] = samples
         id_ = "normalisation"
         why = f"batch normalisation over {plural(samples, 'sample')} leaves nothing of the signal"
+    elif (gamma := window.gamma())[1] < facts.NO_GAMMA:
+        id_, evidence["gamma"] = "gamma", gamma[1]
+        why = f"the batch normalisation {gamma[0]} multiplies by a gamma of size {number(gamma[1])}"
     elif activation in facts.RECTIFIERS and window.inverse_widths > facts.NARROW:
         id_, evidence["inverse_width_sum"] = "narrow", window.inverse_widths
         why = (
             f"the {activation} layers are so narrow (sum of 1 / width "
             f"{number(window.inverse_widths)}) that one of them is negative for every input"
         )
-    elif activation in facts.RECTIFIERS:
+    elif activation in facts.RECTIFIERS and (window.probe is None or outputs_zero(window).any()):
         id_ = "rectifier"
         why = f"the {activation} units are negative for every input, from the start"
+    elif blocking := facts.own_layers(structure, layers):
+        id_, evidence["between"] = "blocked", blocking
+        why = f"{', '.join(blocking)} may be an operation without a gradient, as sign or argmax"
     elif everything:
         id_ = "output"
         why = "the loss does not depend on any weight, so the output or the loss is constant"

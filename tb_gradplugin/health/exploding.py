@@ -55,7 +55,9 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
         return Detection(window.everything, "critical", None, {"sign": "start"})
     if settled and window.weight_growth > t.weight_growth:
         return Detection(window.everything, "critical", None, {"sign": "weights"})
-    if window.settled_points >= t.window_points and window.fast:
+    # Next to weights that a penalty has shrunk every update is large.
+    shrunk = facts.collapsed(window)
+    if window.settled_points >= t.window_points and window.fast and not shrunk:
         # Tiny weights far from the output take large relative updates: that is vanishing.
         far = window.attenuation < -t.attenuation
         fast = window.judged & (window.update_ratio > t.update_ratio) & ~far

@@ -11,6 +11,7 @@ import numpy as np
 
 from tb_gradplugin.health.progress import REGRESSIONS
 from tb_gradplugin.health.rule import number
+from tb_gradplugin.records import StepRecord
 from tb_gradplugin.structure import JUDGED_ROLES, Layer, ModelStructure
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ FAR_OFF = 10.0
 
 
 class Unscaled(NamedTuple):
-    """``"inputs"`` or ``"targets"`` (of a regression) that are not of size 1, and their size."""
+    """``"inputs"`` or ``"targets"`` of a regression, and their size, which should be about 1."""
 
     what: str
     size: float
@@ -191,27 +192,49 @@ def scales_inputs(structure: ModelStructure) -> bool:
     return any(layer.type.endswith(("Rescaling", "Normalization")) for layer in before)
 
 
-def unscaled(window: Window) -> Unscaled | None:
-    """Data of the batch that is not scaled.
+def data_sizes(window: Window) -> list[Unscaled]:
+    """Inputs and targets of the batch of the latest probe, as far as their size means something.
 
     What an embedding looks up is a number of a row and has no size; a model that scales its inputs
-    itself may have them of any size.
+    itself may have them of any size; targets count in a regression.
 
-    The size is the largest of |mean|, the deviation and a tenth of the largest |element|, of the
-    batch of the latest probe; None if both are fine or there was no probe.
+    The size is the largest of |mean|, the deviation and a tenth of the largest |element|.
     """
-    probe = window.probe
+    probe, found = window.probe, []
     if probe is None:
-        return None
+        return found
     looked_up = any(v.role == "embeddings" for v in window.structure.variables)
     kinds = {} if looked_up or scales_inputs(window.structure) else {"inputs": probe.inputs}
     if is_regression(window.structure):
         kinds["targets"] = probe.targets
     for name, (mean, deviation, largest) in kinds.items():
         size = float(np.fmax.reduce([abs(mean), deviation, largest / 10.0]))
-        if FAR_OFF < size < math.inf:
-            return Unscaled(name, size)
-    return None
+        if 0.0 < size < math.inf:
+            found.append(Unscaled(name, size))
+    return found
+
+
+def unscaled(window: Window) -> Unscaled | None:
+    """Data that is far too large; None if there is none, or there was no probe."""
+    return next((data for data in data_sizes(window) if data.size > FAR_OFF), None)
+
+
+def faint_inputs(window: Window) -> Unscaled | None:
+    """Inputs that are far too small for the usual initial weights and rates, likewise."""
+    small = (d for d in data_sizes(window) if d.what == "inputs" and d.size < FAINT)
+    return next(small, None)
+
+
+FAINT = 0.01
+"""Size of inputs below which a unit's output does not depend on them at first."""
+
+
+def own_layers(structure: ModelStructure, layers: list[int]) -> list[str]:
+    """Paths of layers without weights between or right behind ``layers``, made by the user."""
+    kernels = [v.layer for v in structure.variables if v.role in JUDGED_ROLES]
+    end = min((i for i in kernels if i > max(layers)), default=len(structure.layers))
+    between = range(min(layers), end)
+    return [structure.layers[i].path for i in between if structure.layers[i].type == "Lambda"]
 
 
 NARROW = 1.0
@@ -336,6 +359,34 @@ def constant_output(window: Window) -> bool:
     return window.output == (1, "softmax")
 
 
+def improper(window: Window, record: StepRecord) -> bool:
+    """Whether a cross-entropy was given numbers that are no probabilities.
+
+    Made into probabilities, outputs of at most m give no loss above 2 m + log(units), be it by a
+    softmax or a sigmoid; known where the probe looked into this step.
+    """
+    probe, structure = window.probe, window.structure
+    units, activation_ = window.output
+    if probe is None or probe.step != record.step:
+        return False
+    last = structure.layers[-1]
+    if (
+        activation_ not in (None, "linear")
+        or "entropy" not in structure.plain_loss
+        or not last.parameters
+    ):
+        return False
+    if not math.isfinite(record.scalar("baseline_loss")):
+        return False  # the loss is weighted or summed
+    most = 2.0 * float(probe.column("output_max")[-1]) + math.log(max(units, 2))
+    return record.scalar("data_loss") > ABOVE_ROUNDING * most
+
+
+IMPROPER = "A cross-entropy needs probabilities or `from_logits=True`, and the last layer is linear"
+ABOVE_ROUNDING = 1.01
+"""Factor by which the loss must be higher than it could be."""
+
+
 def output_mismatch(window: Window) -> str | None:
     """What does not fit between the last activation, the loss and the targets, in words."""
     probe, activation_ = window.probe, window.output[1]
@@ -344,6 +395,8 @@ def output_mismatch(window: Window) -> str | None:
         return "The softmax over a single unit is always 1"
     if "entropy" in loss and activation_ in ("relu", "tanh", "elu", "leaky_relu", "selu"):
         return f"A cross-entropy needs probabilities, and the last layer gives {activation_}"
+    if window.improper:
+        return IMPROPER
     if activation_ in RANGES and probe is not None and "entropy" not in loss:
         low, high = RANGES[activation_]
         mean, deviation, largest = probe.targets
@@ -359,7 +412,7 @@ def output_mismatch(window: Window) -> str | None:
 def second_faults(window: Window) -> dict[str, Any]:
     """What is wrong beside whatever the cause is, to be mended with it; as evidence."""
     found: dict[str, Any] = {}
-    if data := unscaled(window):
+    if data := unscaled(window) or faint_inputs(window):
         found |= data.evidence
     if wrong := output_mismatch(window):
         found["output_mismatch"] = wrong
@@ -373,6 +426,36 @@ def second_faults(window: Window) -> dict[str, Any]:
 POOR_START = 3.0
 """Decades by which initial weights drawn without regard to the width make the signal smaller, or
 larger if negative, from where they are at fault beside whatever else is."""
+
+
+ROUNDING = 1e-5
+"""Share of the loss that may be rounding: more than that is regularisation."""
+REGULARISED = 0.5
+"""Share of the total loss that regularisation makes up, from which it is why nothing else falls."""
+COLLAPSED = 0.3
+"""Size of the weights against their start below which nothing but weight decay has moved them."""
+
+
+def collapsed(window: Window) -> bool:
+    """Whether weight decay, or what works like it, has shrunk the weights."""
+    return window.shrinkage < COLLAPSED
+
+
+def penalty(window: Window, share: float) -> tuple[str, dict[str, Any]] | None:
+    """What outweighs the data, in words and as evidence; None: nothing does.
+
+    Args:
+        window: what is known.
+        share: of the total loss that is not the data's.
+    """
+    if share > REGULARISED:
+        why = f"regularisation makes up {number(100 * share)} % of what is minimised"
+        return why, {"regularisation_share": share}
+    if share > ROUNDING and collapsed(window):
+        size = window.shrinkage
+        why = f"weight decay has shrunk the weights to {number(100 * size)} % of their size"
+        return why, {"weight_size": size}
+    return None
 
 
 TINY_BATCH = 2

@@ -24,8 +24,10 @@ RULE = Rule(
 
 
 def detect(window: Window, record: StepRecord) -> Detection | None:
-    """Any NaN or Inf in a gradient, or in a loss that was known to be finite before."""
+    """Any NaN or Inf in a gradient or in weights, or in a loss that was finite before."""
     broken = window.broken_layers(record)
+    if not broken.any():
+        broken = window.broken_weights(record)  # of which ReLU may make zeros
     loss = window.loss.loss_of(record)
     # A training loop may report no loss: then NaN from the start says nothing.
     reported = window.loss.known or window.structure.loss is not None
@@ -74,9 +76,11 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     broken = window.broken_layers(record)
     weights = window.broken_weights(record)
     bad_loss, mismatch = found.details["bad_loss"], None
-    if bad_loss and weights.any():
+    if weights.any() and (bad_loss or not bad.any()):
         where, origin = "weights", window.paths(weights)[0]
-        why = f"the weights of {origin} are no longer finite, nor is any loss computed from them"
+        why = f"the weights of {origin} are no longer finite"
+        if bad_loss:
+            why += ", nor is any loss computed from them"
         mismatch = facts.output_mismatch(window)
         if mismatch:
             why += f". {mismatch}"
@@ -112,6 +116,8 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         "learning_rate": record.scalar("learning_rate"),
     }
     what = f"Gradients of {plural(int(broken.sum()), 'layer')} are"
+    if not bad.any():
+        what = f"Weights of {plural(int(weights.sum()), 'layer')} are"
     if bad_loss:
         what = "The loss and its gradients are" if bad.any() else "The loss is"
     id_ = where.split()[0]
@@ -119,6 +125,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         id_ = "steep"
     if mismatch:
         id_ = "output"
+    elif where in ("weights", "explosion") and (data := facts.unscaled(window)):
+        id_ = "data"
+        why += f". The {data.what} are of size {number(data.size)}"
     return Explanation(
         f"nonfinite.{id_}", f"{what} NaN or Inf at step {record.step}: {why}.", evidence
     )

@@ -21,6 +21,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "vanishing.initialiser": ("initialiser", "normalise", "residual"),
     "vanishing.deep_initialiser": ("residual", "initialiser", "normalise"),
     "vanishing.influence": ("initialiser", "activation"),
+    "vanishing.regularised": ("weaken",),
     "vanishing.rate": ("lower", "clip"),
     "vanishing.recurrent": ("gated", "orthogonal"),
     "vanishing.time": ("orthogonal", "gated"),
@@ -30,6 +31,11 @@ PLAN: dict[str, tuple[str, ...]] = {
     "vanishing.narrow": ("residual", "wider", "normalise"),
     "dead.single_softmax": ("head",),
     "dead.died": ("lower", "clip", "leaky"),
+    "dead.deep": ("residual", "normalise", "lower"),
+    "dead.mismatch": ("output", "loss"),
+    "dead.regularised": ("weaken",),
+    "dead.gamma": ("layer_norm",),
+    "dead.blocked": ("unblock", "leaky"),
     "dead.faint": ("normalise", "initialiser"),
     "dead.relu_head": ("output", "leaky"),
     "dead.narrow": ("wider", "residual", "normalise"),
@@ -48,6 +54,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "exploding.steep": ("activation",),
     "exploding.data": ("inputs", "lower", "clip"),
     "nonfinite.weights": ("lower", "clip", "find"),
+    "nonfinite.data": ("inputs", "lower", "clip"),
     "nonfinite.output": ("output", "loss", "lower"),
     "nonfinite.explosion": ("lower", "inputs", "clip"),
     "nonfinite.forward": ("find", "loss"),
@@ -55,6 +62,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "nonfinite.steep": ("activation",),
     "nonfinite.backward": ("find",),
     "slow.rate": ("raise", "adaptive"),
+    "slow.gradient": ("adaptive", "raise"),
     "slow.data": ("inputs", "raise"),
     "stalled.rate": ("raise", "adaptive", "lower"),
     "stalled.overshoot": ("lower", "clip"),
@@ -108,7 +116,7 @@ def remedy(id_: str, structure: ModelStructure, layers: list[int], pace: Pace) -
     return Remedy(title, why, snippet, id_)
 
 
-SEARCHES = ("find", "labels")
+SEARCHES = ("find", "unblock", "labels")
 """Remedies that say where to look: what is found there is not known to anybody beforehand."""
 PACES = ("lower", "raise", "adaptive")
 """Remedies that set the learning rate."""
@@ -116,10 +124,10 @@ HEADS = ("output", "head", "loss")
 """Remedies that change how the network ends."""
 MODELS = ("activation", "initialiser", "normalise", "residual", "leaky", "wider")
 """Remedies that give hidden layers gradients of another size."""
-FAR_TOO_FAST, FAST, FAR_TOO_SLOW = 100.0, 10.0, 0.1
-"""Times the usual rate from which a learning rate is at fault beside whatever else is; from which
-plain gradient descent goes on only while gradients are small; and up to which it was chosen for
-what is mended now."""
+FAR_TOO_FAST, FAST, BRISK, FAR_TOO_SLOW = 100.0, 10.0, 3.0, 0.1
+"""Times the usual rate from which a learning rate is at fault beside whatever else is; up to which
+clipping alone will do; from which gradient descent, that may have momentum, goes on only while
+gradients are small; and up to which it was chosen for what is mended now."""
 
 
 def companions(
@@ -156,12 +164,14 @@ def _companion_rate(cause_id: str, structure: ModelStructure, rate: float) -> li
     if cause_id in ("vanishing.time", "vanishing.recurrent") and structure.optimizer == "SGD":
         return ["adaptive"]
     # What is NaN at the first step was not thrown there by an update.
-    thrown = cause_id.startswith(("exploding.", "dead.")) or cause_id == "nonfinite.weights"
+    thrown = cause_id.startswith(("exploding.", "dead.", "nonfinite.weights", "nonfinite.data"))
     if thrown and first == "orthogonal":
         return ["clip"]
     if thrown and times >= FAR_TOO_FAST:
         return ["lower"]
-    if times >= FAST and structure.optimizer == "SGD" and first in MODELS:
+    bounded = first == "residual"  # by its layer normalisation
+    brisk = times >= (FAST if bounded else BRISK) and structure.optimizer == "SGD"
+    if brisk and first in (*MODELS, "inputs"):
         return ["clip"]
     return ["raise"] if times <= FAR_TOO_SLOW else []
 
@@ -208,8 +218,8 @@ USUAL_RATES = {"SGD": 1e-2, "Adagrad": 0.1, "Adadelta": 1.0}
 documentation to be lower than in their papers (1.0)."""
 
 
-USUAL_RATIO = 1e-3
-"""``|update| / |W|`` to aim at (Karpathy)."""
+USUAL_RATIO, SAFE_RATIO = 1e-3, 1e-2
+"""``|update| / |W|`` to aim at (Karpathy), and up to which nothing is thrown off."""
 
 
 def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
@@ -218,16 +228,16 @@ def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
     A rate that is too low is raised tenfold, at least to the usual one, and to where updates are
     a thousandth of the weights, but then not further than ten times the usual one.
 
-    Where gradient descent diverges, an update is the weights times rate times curvature, and a rate
-    times curvature of 1 is the quickest that converges: so SGD is slowed down by its update ratio.
+    Updates of gradient descent that are too large are brought down to a hundredth of the weights, a
+    tenth of that before momentum, but not further than a tenth of the usual rate.
     """
     rate, ratio = pace
     usual = usual_rate(structure)
     known = math.isfinite(rate) and rate > 0
     if id_ == "lower":
         slower = min(rate / 10, usual) if known else usual / 10
-        diverges = structure.optimizer == "SGD" and known and 10 < ratio < math.inf
-        return min(slower, max(rate / ratio, usual / 10)) if diverges else slower
+        measured = structure.optimizer == "SGD" and known and 0.0 < ratio < math.inf
+        return min(slower, max(rate * SAFE_RATIO / ratio, usual / 10)) if measured else slower
     if id_ == "raise":
         faster = max(rate * 10, usual) if known else usual
         measured = known and 0.0 < ratio < math.inf
@@ -538,15 +548,22 @@ def _weaken(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     code = facts.constructor(
         structure, where[0], kernel_regularizer=f"keras.regularizers.L2({WEAK_L2:g})"
     )
+    snippet = f"import keras\n\nlayer = {code}  # and no activity_regularizer\n"
+    snippet += f"dropout = keras.layers.Dropout({WEAK_DROPOUT})\n"
+    if math.isfinite(pace.rate) and structure.optimizer in DECAYING:
+        decay = {"weight_decay": WEAK_DECAY}
+        snippet += f"optimizer = {facts.optimizer_code(structure, pace.rate, **decay)}\n"
     return (
         "Weaken the regularisation",
         "Weight decay and dropout may hold the weights where the data cannot move them.",
-        f"import keras\n\nlayer = {code}\ndropout = keras.layers.Dropout({WEAK_DROPOUT})\n",
+        snippet,
     )
 
 
-WEAK_L2, WEAK_DROPOUT = 1e-5, 0.1
-"""What the remedy ``weaken`` leaves of a regulariser and of dropout."""
+WEAK_L2, WEAK_DROPOUT, WEAK_DECAY = 1e-5, 0.1, 1e-4
+"""What the remedy ``weaken`` leaves of a regulariser, of dropout and of an optimizer's decay."""
+DECAYING = ("AdamW", "Muon")
+"""Optimizers that decay weights unless they are told not to."""
 
 
 def _layer_norm(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
@@ -556,6 +573,17 @@ def _layer_norm(structure: ModelStructure, layers: list[int], pace: Pace) -> _Te
         "look at the batch, and its gamma starts at 1.",
         "import keras\n\n# in place of each BatchNormalization\n"
         "layer = keras.layers.LayerNormalization()\n",
+    )
+
+
+def _unblock(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    return (
+        "Replace the operation that has no gradient",
+        "Sign, rounding, comparisons, argmax, integers and NumPy let no gradient through. A smooth "
+        "function does (tanh for sign), or its gradient in place of theirs.",
+        "import keras\n\n\ndef straight_through(x):  # sign, with the gradient of tanh\n"
+        "    smooth = keras.ops.tanh(x)\n"
+        "    return smooth + keras.ops.stop_gradient(keras.ops.sign(x) - smooth)\n",
     )
 
 
@@ -603,6 +631,7 @@ _MAKE: dict[str, Callable[[ModelStructure, list[int], Pace], _Text]] = {
     "raise": _raise_rate,
     "residual": _residual,
     "standardise": _standardise,
+    "unblock": _unblock,
     "weaken": _weaken,
     "wider": _wider,
 }

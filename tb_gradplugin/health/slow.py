@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from tb_gradplugin.health import facts
+from tb_gradplugin.health.remedies import Pace, new_rate
 from tb_gradplugin.health.rule import Detection, Explanation, Rule, number
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.health.window import Window
@@ -88,10 +89,18 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         evidence["target_scale"] = times
         why = f"targets vary {number(times)} times as much as the output before training"
         return Explanation("slow.data", f"Gradients arrive in every layer, but {why}.", evidence)
+    if data := facts.faint_inputs(window):
+        why = f"the {data.what} are of size {number(data.size)}"
+        return Explanation("slow.data", f"Gradients arrive in every layer, but {why}.", evidence)
     by = facts.by_optimizer(structure)
     at = f" at learning rate {number(rate)}" if math.isfinite(rate) else ""
     if found.details["sign"] == "update":
         why = f"no update{by}{at} changes a layer's weights by more than {number(100 * ratio)} %"
+        raised = new_rate("raise", structure, Pace(rate, ratio))
+        if 0.0 < raised * ratio < t.slow_update_ratio * rate:
+            why += ", nor would it at any usual rate: the loss may be multiplied by a small number"
+            why = f"Gradients arrive in every layer, but {why}."
+            return Explanation("slow.gradient", why, evidence)
     else:
         why = (
             f"even straight downhill, all updates{by}{at} could have lowered the loss by only "

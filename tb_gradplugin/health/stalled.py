@@ -12,7 +12,7 @@ import numpy as np
 from tb_gradplugin.health import facts
 from tb_gradplugin.health.rule import Detection, Explanation, Rule, number, plural
 from tb_gradplugin.health.thresholds import Thresholds
-from tb_gradplugin.health.window import ROUNDING, Window
+from tb_gradplugin.health.window import Window
 
 RULE = Rule(
     "stalled",
@@ -24,10 +24,6 @@ RULE = Rule(
 PLATEAU = 4
 """Times ``stall_step`` after which no progress alone is a finding: healthy networks may stay on a
 plateau for 500 steps before they take off (measured)."""
-REGULARISED = 0.5
-"""Share of the total loss that regularisation makes up, from which it is why nothing else falls."""
-COLLAPSED = 0.3
-"""Size of the weights against their start below which nothing but weight decay has moved them."""
 OVERSHOOT = 0.3
 """Share of its size by which a variable is thrown to and fro, long after the start."""
 
@@ -37,14 +33,16 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     of its start) and has not fallen by ``stall_fall`` since half the time, and something is known
     that explains it; after four times ``stall_step`` nothing needs to be.
 
-    Where the last activation cannot give what the loss asks for, no progress after ``slow_step``
-    is enough.
+    Where the last activation cannot give what the loss asks for, or a penalty outweighs the data,
+    no progress after ``slow_step`` is enough.
     """
     loss = window.loss
     if window.step < min(t.slow_step, t.stall_step) or not loss.is_supervised or loss.progress:
         return None
     if window.step >= t.slow_step and facts.output_mismatch(window):
         return Detection(window.everything, "warning", window.head)
+    if window.step >= t.slow_step and facts.penalty(window, window.regularisation):
+        return Detection(window.everything, "warning")
     if window.step < t.stall_step or not loss.stands_still:
         return None
     if window.step < PLATEAU * t.stall_step and reason(window) is None:
@@ -58,13 +56,8 @@ def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
     wrong = facts.output_mismatch(window)
     if wrong:
         return "output", wrong[0].lower() + wrong[1:], {}
-    if window.regularisation > REGULARISED:
-        share = number(100 * window.regularisation)
-        return "regularised", f"weight decay makes up {share} % of what is minimised", {}
-    if window.regularisation > ROUNDING and window.weight_size < COLLAPSED:
-        size = number(100 * window.weight_size)
-        why = f"weight decay has shrunk the weights to {size} % of their size"
-        return "regularised", why, {"weight_size": window.weight_size}
+    if held := facts.penalty(window, window.regularisation):
+        return "regularised", *held
     rate = facts.dropout_rate(window)
     if rate > facts.DROPPED:
         why = f"dropout switches off {number(100 * rate)} % of a layer"

@@ -143,6 +143,11 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
             f"No weight matters: even doubling the weights of {evidence['worst_layer']} would "
             f"change the loss by less than 1 part in 10^{math.floor(influence)}"
         )
+    elif facts.collapsed(window):
+        id_ = "regularised"
+        evidence["weight_size"] = window.shrinkage
+        size = number(100 * window.shrinkage)
+        why = f"The gradient {how_much}: weight decay has shrunk the weights to {size} %"
     elif window.weight_growth > t.weight_growth:
         id_ = "rate"
         evidence["weight_growth"] = window.weight_growth

@@ -21,8 +21,6 @@ _NORM, _ZERO, _NAN, _INF, _WEIGHT, _UPDATE = (
     STATISTICS_COLUMNS.index(name)
     for name in ("norm", "zero_fraction", "nan_count", "inf_count", "weight_norm", "update_norm")
 )
-ROUNDING = 1e-5
-"""Share of the loss that may be rounding: more than that is regularisation."""
 TINY = 1e-45
 """About the smallest positive float32."""
 DEEP = 5
@@ -63,7 +61,11 @@ class Window:
         starved: bool [L], it is not: if the kernel's is zero, the layer gets no input.
         reach: sum over all steps of |g| |update| / |smoothed loss|: the share by which the loss
             could have fallen at most, to first order (steps between points as at the later one).
-        regularisation: share of the latest total loss that is not the data's.
+        regularisation, first_regularisation: share of the latest and of the first total loss that
+            is not the data's.
+        first_ratio: largest |update| / |W| of a layer at the first point.
+        improper: at a probe the loss was higher than probabilities made of the last layer's
+            outputs could give.
         probe: the latest look inside a train step, or None.
     """
 
@@ -104,7 +106,9 @@ class Window:
         self.output = facts.head(structure)
         self.probe: ProbeRecord | None = None
         self.reach = self.pace = 0.0
-        self.regularisation = 0.0
+        self.first_ratio = math.nan
+        self.regularisation = self.first_regularisation = 0.0
+        self.improper = False
         self.step = self.points = self.settled_points = 0
         self._t = thresholds
         self.learning_rate = math.nan
@@ -157,6 +161,9 @@ class Window:
         total, data = record.scalar("loss"), record.scalar("data_loss")
         extra, whole = total - data, max(abs(total), abs(data))
         self.regularisation = extra / whole if extra > 0.0 else 0.0
+        if self.points == 1:
+            self.first_regularisation = self.regularisation
+        self.improper |= facts.improper(self, record)
         statistics = record.statistics.astype(np.float64)
         ratios = statistics[:, _UPDATE] / statistics[:, _WEIGHT]
         ratios[np.isinf(ratios)] = np.nan  # biases that start at zero
@@ -182,7 +189,7 @@ class Window:
         self.bias_silent[self._biased[silent]] = True
         self.starved = np.zeros(len(self.layers), dtype=bool)
         self.starved[self._biased[~silent]] = True
-        if self.regularisation > ROUNDING:
+        if self.regularisation > facts.ROUNDING:
             norm = self._of_data(norm)
             sensitivity = np.where(norm == 0.0, 0.0, sensitivity)
         self.norm = self._per_layer(norm)
@@ -201,10 +208,15 @@ class Window:
         fastest = float(np.fmax.reduce(self._ratios[slot][self.judged], initial=0.0))
         if math.isfinite(fastest):
             self.pace += (fastest - self.pace) * elapsed / max(record.step, elapsed)
+            self.first_ratio = fastest if self.points == 1 else self.first_ratio
         if fastest > self._t.update_ratio:
             self._fast_point = self.points
-        self._zeros[slot] = zero = self.norm == 0.0
-        self._count_zeros(zero)
+        zero = self.norm == 0.0
+        # A batch without a loss, as equal returns are in reinforcement learning, tells nothing.
+        void = data == 0.0 and self.alive.any() and not (table[:, _NORM] > 0.0).any()
+        self._zeros[slot] = zero & (not void)
+        if not void:
+            self._count_zeros(zero)
         self._count_weak(influence)
 
     def _per_layer(self, values: np.ndarray) -> np.ndarray:
@@ -302,6 +314,15 @@ class Window:
             return math.nan
         grown = _or_one(self._norms[self._kernel_rows]) / self._first_weight[self._kernels]
         return float(np.exp(np.mean(np.log(grown))))
+
+    @property
+    def shrinkage(self) -> float:
+        """Geometric mean over the kernels of |W| / |W| at first; NaN where the start is unknown."""
+        rows = self._kernel_rows
+        if not len(rows):
+            return math.nan
+        with np.errstate(all="ignore"):
+            return float(np.exp(np.mean(np.log(self._norms[rows] / self._first_norms[rows]))))
 
     @property
     def attenuation(self) -> np.ndarray:
