@@ -135,35 +135,37 @@ def _read_rows(
 ) -> Rows:
     """Joins the blocks that hold ``paths``; keeps the steps for which all of them are there.
 
-    A block read is one tag of at most 512 variables, so that no reply of the data server is large.
+    A block read is one tag of at most 512 variables, so that no reply of the data server is large,
+    and is let go before the next one is read.
     """
     plans = {id(s): _Plan(s, paths) for s in models.structures}
     needed = sorted({block for plan in plans.values() for block in plan.blocks})
-    blocks = {
-        b: _decoded(source, metadata.block_tag(tag, b), source.read(tag, b, points), decode)
-        for b in needed
-    }
-    complete = []
-    for step in sorted({step for found in blocks.values() for step in found}):
-        plan = plans[id(models.at(step))]
-        parts = [blocks[b].get(step) for b in plan.blocks]
-        if parts and all(
-            part is not None and _fits(source, part[1], metadata.block_tag(tag, b), step, count)
-            for part, (b, (_, _, count)) in zip(parts, plan.blocks.items(), strict=True)
-        ):
-            complete.append((step, plan, blocks[min(plan.blocks)][step][0]))
-    values = np.empty((len(complete), *empty.shape), empty.dtype)
-    values[:] = empty
+    place: dict[int, int] = {}  # step -> row of ``values``
+    values = np.empty((0, *empty.shape), empty.dtype)
+    parts: list[int] = []  # blocks that each row has
+    wall_times: list[float] = []
     for b in needed:
-        found = blocks.pop(b)  # of a large run all of them do not have to be there twice
-        for row, (step, plan, _) in zip(values, complete, strict=True):
-            if b in plan.blocks:
-                rows, targets, _ = plan.blocks[b]
-                row[targets] = found[step][1][rows]
+        name = metadata.block_tag(tag, b)
+        found = _decoded(source, name, source.read(tag, b, points), decode)
+        if new := [step for step in found if step not in place]:
+            place |= zip(new, range(len(place), len(place) + len(new)), strict=True)
+            more = np.broadcast_to(empty, (len(new), *empty.shape))
+            values = np.concatenate([values, more]) if len(values) else more.copy()
+            parts += [0] * len(new)
+            wall_times += [found[step][0] for step in new]
+        for step, (_, part) in found.items():
+            at = plans[id(models.at(step))].blocks.get(b)
+            if at is not None and _fits(source, part, name, step, at[2]):
+                row = place[step]
+                values[row, at[1]] = part[at[0]]
+                parts[row] += 1
+    wanted = {step: len(plans[id(models.at(step))].blocks) for step in place}
+    steps = [s for s in sorted(place) if parts[place[s]] == wanted[s] > 0]
+    rows = [place[step] for step in steps]
     return Rows(
-        np.array([step for step, _, _ in complete], np.int64),
-        np.array([wall_time for _, _, wall_time in complete], np.float64),
-        values,
+        np.array(steps, np.int64),
+        np.array([wall_times[row] for row in rows], np.float64),
+        values if rows == list(range(len(values))) else values[rows],
     )
 
 

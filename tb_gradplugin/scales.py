@@ -38,7 +38,7 @@ class LayerSeries:
         level: float32 [T, rows], decades within +-``LIMIT``; NaN: no level, see ``special``.
         special: uint8 [T, rows], ``NOT_RECORDED``, ``NONFINITE`` or ``ZERO`` where ``level`` is
             NaN, 255 elsewhere.
-        norm: float64 [T, rows], L2 norm of the layer's gradient; NaN where not recorded.
+        norm: float32 [T, rows], L2 norm of the layer's gradient; NaN where not recorded.
         bad: bool [T, rows], True where an element is NaN or Inf.
     """
 
@@ -155,12 +155,12 @@ def layer_series(values: np.ndarray, structure: ModelStructure) -> LayerSeries:
     judged = np.array([v.role in JUDGED_ROLES for v in structure.variables], bool)
     deciding = [g[judged[g]] if judged[g].any() else g for g in groups]
     shape = (len(values), len(layers))
-    level, norms = np.empty(shape, np.float32), np.empty(shape)
+    level, norms = np.empty(shape, np.float32), np.empty(shape, np.float32)
     special, bads = np.full(shape, 255, np.uint8), np.empty(shape, bool)
     for start in range(0, len(values), STEPS_AT_ONCE):
         at = slice(start, start + STEPS_AT_ONCE)
         norm, weight = values[at, :, 0].astype(np.float64), values[at, :, 1].astype(np.float64)
-        norms[at] = per_layer = layer_norm(norm, groups)
+        norms[at] = per_layer = np.minimum(layer_norm(norm, groups), np.finfo(np.float32).max)
         bads[at] = bad = _reduce(np.logical_or, values[at, :, 2] > 0, groups)
         a = attenuation(norm, weight, judged)
         lowest = _reduce(np.minimum, np.where(np.isnan(a), 0.0, a), groups)
