@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 VERSION = "0.1.0"
 
 TENSORFLOW = ["tensorflow>=2.21"]
+MATPLOTLIB = ["matplotlib>=3.9"]
 
 setup(
     name="tb-gradplugin",
@@ -40,8 +41,11 @@ setup(
         "torch": ["torch>=2.13"],
         # For log directories that are URLs; s3fs, gcsfs and the like are the user's choice.
         "remote": ["fsspec>=2024.6"],
+        # For `tb-gradients report --png`.
+        "png": MATPLOTLIB,
         "dev": [
             *TENSORFLOW,
+            *MATPLOTLIB,
             "scikit-learn>=1.5",
             "build",
             "moto[server]>=5",

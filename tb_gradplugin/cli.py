@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "report",
         help="print the findings of every run below a log directory",
         epilog="Exit codes: 0 no finding among --fail-on, 1 a finding (also one that healed), "
-        "2 no such directory or no data.",
+        "2 no such directory, no data, or a file that cannot be written.",
     )
     report.add_argument("logdir", metavar="LOGDIR", help="a directory, or a URL that fsspec knows")
     report.add_argument("--json", action="store_true", help="print JSON and nothing else")
@@ -47,6 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--html",
         metavar="FILE",
         help="write the dashboard of all runs to one HTML file that needs no server",
+    )
+    report.add_argument(
+        "--png",
+        metavar="FILE",
+        help="draw heatmaps and depth profiles of up to four runs into one picture; "
+        'needs matplotlib: pip install "tb-gradplugin[png]"',
     )
     report.add_argument(
         "--threshold",
@@ -67,14 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         thresholds = Thresholds(**dict(arguments.threshold)) if arguments.threshold else None
     except (TypeError, ValueError) as error:
         parser.error(f"--threshold: {error}")
-    if arguments.html is not None and thresholds is not None:
-        parser.error("--html shows what was found while training: leave out --threshold")
+    if arguments.png is not None and not _can_draw():
+        return NO_DATA
     with _local(arguments.logdir, whole=arguments.html is not None) as logdir:
-        if logdir is None:
-            return NO_DATA
-        return _report(
-            arguments.logdir, logdir, arguments.json, arguments.fail_on, thresholds, arguments.html
-        )
+        return NO_DATA if logdir is None else _report(arguments, logdir, thresholds)
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -119,46 +121,60 @@ def _local(logdir: str, *, whole: bool) -> Iterator[str | None]:
         yield found
 
 
-def _report(
-    name: str,
-    logdir: str,
-    as_json: bool,
-    fail_on: frozenset[str],
-    thresholds: Thresholds | None,
-    html: str | None,
-) -> int:
+def _can_draw() -> bool:
+    try:
+        from tb_gradplugin import png_report  # noqa: F401
+    except ImportError as error:
+        _complain(f'--png needs matplotlib: pip install "tb-gradplugin[png]" ({error})')
+        return False
+    return True
+
+
+def _report(arguments: argparse.Namespace, logdir: str, thresholds: Thresholds | None) -> int:
+    """``logdir`` is local."""
     from tb_gradplugin.logdir import read_report
 
     report = read_report(logdir, thresholds)
     for problem in report.problems:
         _complain(problem)
     if report.verdict == "no data":
-        _complain(f"{name}: no gradient data; train with GradientMonitor to get some")
+        _complain(f"{arguments.logdir}: no gradient data; train with GradientMonitor to get some")
         return NO_DATA
-    if as_json:
+    if arguments.json:
         from tb_gradplugin.views import strict
 
         print(json.dumps(strict(report.to_dict()), allow_nan=False, indent=2))
     else:
         _print(report)
-    if html is not None and not _write_html(logdir, html):
-        return NO_DATA
-    return FOUND if fail_on & set(report.kinds) else FINE
+    pictures = (("--html", arguments.html, _write_html), ("--png", arguments.png, _write_png))
+    for option, path, write in pictures:
+        if path is None:
+            continue
+        try:
+            lines = write(logdir, path, report)
+        except OSError as error:
+            reason = error.strerror or error
+            _complain(f"{option} {path}: {reason}; name a file that can be written")
+            return NO_DATA
+        for line in lines:
+            _complain(line)
+    return FOUND if arguments.fail_on & set(report.kinds) else FINE
 
 
-def _write_html(logdir: str, path: str) -> bool:
-    """Whether it could be written."""
+def _write_html(logdir: str, path: str, report: HealthReport) -> list[str]:
+    """What to say of it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorBoard imports it where it is
     from tb_gradplugin import html_report
 
-    try:
-        left_out = html_report.write(logdir, path)
-    except OSError as error:
-        _complain(f"--html {path}: {error.strerror or error}; name a file that can be written")
-        return False
-    if left_out:
-        _complain(f"{path}: {len(left_out)} views are not in it, it would be too large")
-    return True
+    left_out = html_report.write(logdir, path, report)
+    return [f"{path}: {len(left_out)} views are not in it, it would be too large"] * bool(left_out)
+
+
+def _write_png(logdir: str, path: str, report: HealthReport) -> list[str]:
+    """What to say of it."""
+    from tb_gradplugin import png_report
+
+    return png_report.write(logdir, path, report)
 
 
 def _complain(line: str) -> None:

@@ -18,7 +18,8 @@ from tensorboard.backend.event_processing import data_provider, plugin_event_mul
 from tensorboard.context import RequestContext
 from tensorboard.plugins import base_plugin
 
-from tb_gradplugin import loader, plugin, views
+from tb_gradplugin import loader, plugin, sources, views
+from tb_gradplugin.health.report import HealthReport, RunHealth
 
 LIMIT = 24_000_000
 """Bytes of the page at most: mail and browsers take it."""
@@ -41,12 +42,13 @@ import(%s).then((page) => page.render());
 """
 
 
-def write(logdir: str, path: str, limit: int = LIMIT) -> list[str]:
+def write(logdir: str, path: str, report: HealthReport, limit: int = LIMIT) -> list[str]:
     """Writes the page about all runs below ``logdir`` to the file ``path``.
 
     Args:
         logdir: local directory.
         path: of the file; replaced if it is there.
+        report: on the same directory; the page shows its findings.
         limit: bytes at most.
 
     Returns:
@@ -60,7 +62,7 @@ def write(logdir: str, path: str, limit: int = LIMIT) -> list[str]:
     code = f'"data:text/javascript;base64,{bundle}"'
     room = limit - len(_PAGE) - len(code)
     kept, left_out = [], []
-    for request, answer in _answers(local_plugin(logdir)):
+    for request, answer in _answers(local_plugin(logdir, report)):
         # In JSON a "<" stands in strings only; none may end the element.
         text = f"{json.dumps(request)}:{views.body(answer)}".replace("<", "\\u003c")
         if len(text) + 1 > room:
@@ -75,15 +77,24 @@ def write(logdir: str, path: str, limit: int = LIMIT) -> list[str]:
     return left_out
 
 
-def local_plugin(logdir: str) -> plugin.GradientsPlugin:
-    """The plugin on the event files below ``logdir``, read now."""
+class _Plugin(plugin.GradientsPlugin):
+    def __init__(self, context: base_plugin.TBContext, report: HealthReport):
+        super().__init__(context)
+        self._report = report
+
+    def _health(self, run: str, source: sources.ProviderSource) -> RunHealth | None:
+        return self._report.runs.get(run) or super()._health(run, source)
+
+
+def local_plugin(logdir: str, report: HealthReport) -> plugin.GradientsPlugin:
+    """The plugin on the event files below ``logdir``, read now, with the findings of ``report``."""
     multiplexer = plugin_event_multiplexer.EventMultiplexer(
         tensor_size_guidance={"scalars": 1000, **loader.SAMPLES}
     )
     multiplexer.AddRunsFromDirectory(logdir)
     multiplexer.Reload()
     provider = data_provider.MultiplexerDataProvider(multiplexer, logdir)
-    return plugin.GradientsPlugin(base_plugin.TBContext(data_provider=provider, logdir=logdir))
+    return _Plugin(base_plugin.TBContext(data_provider=provider, logdir=logdir), report)
 
 
 def _answers(source: plugin.GradientsPlugin) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,8 +14,9 @@ from tensorboard.data import provider
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from tb_gradplugin import curves, logdir, metadata, reader, scales, since, sources, views
+from tb_gradplugin import curves, logdir, metadata, reader, since, sources, views
 from tb_gradplugin.health.judge import RULES
+from tb_gradplugin.health.report import RunHealth
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class GradientsPlugin(base_plugin.TBPlugin):
             source.fetch_last([metadata.HEALTH_TAG], found.values())
         return {
             "runs": [
-                views.run_summary(name, reader.read_health(source), start_times.get(source.run))
+                views.run_summary(name, self._health(name, source), start_times.get(source.run))
                 for name, source in found.items()
             ]
         }
@@ -93,7 +94,7 @@ class GradientsPlugin(base_plugin.TBPlugin):
         source = self._source(ctx, experiment, run)
         source.check_tags()
         source.fetch_last(sources.OWN_TAGS)
-        health, models = reader.read_health(source), reader.read_models(source, points=1)
+        health, models = self._health(run, source), reader.read_models(source, points=1)
         paths = [v.path for v in models.latest.variables]
         reader.read_statistics(source, models, paths, points=1)  # for its problems
         return views.run(run, health, models.latest, RULES, source.problems)
@@ -101,7 +102,7 @@ class GradientsPlugin(base_plugin.TBPlugin):
     def heatmap_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
         """Layers x steps of one run."""
         source = self._source(ctx, experiment, run)
-        return views.heatmap(self._overview(experiment, source), reader.read_health(source))
+        return views.heatmap(self._overview(experiment, source), self._health(run, source))
 
     def norms_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
         """Gradient norms, layers x steps, of one run."""
@@ -156,6 +157,9 @@ class GradientsPlugin(base_plugin.TBPlugin):
         """Damaged or foreign files of the monitor's below a local log directory."""
         return {"problems": self._checker.problems()}
 
+    def _health(self, run: str, source: sources.ProviderSource) -> RunHealth | None:
+        return reader.read_health(source)
+
     def _source(self, ctx: Any, experiment: str, run: str) -> sources.ProviderSource:
         found = sources.find_runs(self._provider, ctx, experiment, only=run)
         if run not in found:
@@ -168,12 +172,7 @@ class GradientsPlugin(base_plugin.TBPlugin):
         with self._reading:  # a page asks for several answers at once
             if self._kept is None or self._kept[0] != key:
                 self._kept = None
-                models = reader.read_models(source)
-                structure = models.latest
-                rows = reader.read_essence(source, models, [v.path for v in structure.variables])
-                series = scales.layer_series(rows.values, structure)
-                seen = views.Overview(models, rows.steps, rows.wall_times, series)
-                self._kept = key, seen
+                self._kept = key, views.read_overview(source)
             return self._kept[1]
 
 

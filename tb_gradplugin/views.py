@@ -15,6 +15,7 @@ from tb_gradplugin import bins, metadata, reader, scales, summaries
 from tb_gradplugin.gradient_map import GradientMap
 from tb_gradplugin.health.report import RunHealth
 from tb_gradplugin.records import ProbeRecord
+from tb_gradplugin.sources import Source
 from tb_gradplugin.structure import ModelStructure
 
 MAX_COLUMNS = 1000
@@ -128,6 +129,15 @@ class Overview:
         """Of the layers that have rows."""
         structure = self.models.latest
         return [structure.layers[i].path for i in self.series.layers]
+
+
+def read_overview(source: Source) -> Overview:
+    """Reads a run as a whole from either source."""
+    models = reader.read_models(source)
+    structure = models.latest
+    rows = reader.read_essence(source, models, [v.path for v in structure.variables])
+    series = scales.layer_series(rows.values, structure)
+    return Overview(models, rows.steps, rows.wall_times, series)
 
 
 def heatmap(seen: Overview, health: RunHealth | None) -> dict[str, Any]:

@@ -9,12 +9,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tb_gradplugin import bins, metadata, summaries
+from tb_gradplugin.callbacks.run_writer import RunWriter
 from tb_gradplugin.event_files import EventFileWriter
+from tb_gradplugin.health.judge import Judge
 from tb_gradplugin.health.report import Finding, Note, Remedy, RunHealth
 from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
+from tests.rule_series import chain, point, schedule
 
 START = 1_790_000_000.0
 """Wall time of step 0; a step takes a second."""
@@ -142,6 +146,21 @@ def write_run(
         writer.write(summaries.probe_event(probe))
     writer.close()
     return Path(writer.path)
+
+
+def write_fading(directory, decades: float) -> None:
+    """A run whose gradient fades by ``decades``, logged by a monitor's own hands."""
+    structure = chain(6)
+    norms = [10.0 ** (decades * (i - 5) / 5) for i in range(6)]
+    writer = RunWriter(str(directory), pytest.fail)
+    writer.begin(1)
+    writer.write_structure(structure, 1)
+    judge = Judge(structure)
+    for step in schedule():
+        step_record = point(structure, step, norm=norms)
+        judge.observe(step_record)
+        writer.write_step(step_record, judge.health())
+    writer.close()
 
 
 def with_schema(event, schema: object):

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from tb_gradplugin import html_report
+from tb_gradplugin import html_report, logdir
 from tb_gradplugin.health.report import Note, Remedy
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 from tests.conftest import tensorboard
@@ -639,9 +639,10 @@ def test_a_server_that_went_away_is_followed_again_when_it_is_back(page, modules
 
 def test_a_page_that_holds_its_data_needs_no_server(page, modules_logs, tmp_path):
     whole, file = tmp_path / "whole.html", tmp_path / "report.html"
-    html_report.write(modules_logs, str(whole))
+    report = logdir.read_report(modules_logs)
+    html_report.write(modules_logs, str(whole), report)
     # Without room for the last layers, as of a large log directory.
-    left_out = html_report.write(modules_logs, str(file), whole.stat().st_size - 1000)
+    left_out = html_report.write(modules_logs, str(file), report, whole.stat().st_size - 1000)
     assert all(request.startswith("layer") for request in left_out)
     asked = []
     page.on("request", lambda request: asked.append(request.url))

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_runs import START, dense_structure, finding, health, record, write_run
+from fake_runs import START, dense_structure, finding, health, record, write_fading, write_run
 
 from tb_gradplugin import Thresholds, cli, summaries
 from tb_gradplugin.callbacks.run_writer import RunWriter
@@ -243,21 +243,6 @@ def test_a_hundred_runs_take_a_few_seconds_at_most(tmp_path):
     start = time.perf_counter()
     assert len(read_report(str(tmp_path)).runs) == 100
     assert time.perf_counter() - start < 5  # 0.1 s on a free core
-
-
-def write_fading(directory, decades: float) -> None:
-    """A run whose gradient fades by ``decades``, logged by a monitor's own hands."""
-    structure = chain(6)
-    norms = [10.0 ** (decades * (i - 5) / 5) for i in range(6)]
-    writer = RunWriter(str(directory), pytest.fail)
-    writer.begin(1)
-    writer.write_structure(structure, 1)
-    judge = Judge(structure)
-    for step in schedule():
-        step_record = point(structure, step, norm=norms)
-        judge.observe(step_record)
-        writer.write_step(step_record, judge.health())
-    writer.close()
 
 
 def test_thresholds_judge_the_logged_steps_again(tmp_path, capsys):

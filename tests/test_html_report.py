@@ -9,9 +9,11 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from fake_runs import dense_structure, finding, write_run
+from fake_runs import dense_structure, finding, write_fading, write_run
 
 from tb_gradplugin import cli, html_report
+from tb_gradplugin.health.report import HealthReport
+from tb_gradplugin.logdir import read_report
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 
 HOSTILE = "</script><!--<b>&'層 1"
@@ -57,7 +59,7 @@ def test_no_name_ends_the_element_that_holds_the_data(tmp_path):
     )
     write_run(tmp_path / "logs/gradients", structure, [1, 2])
     page = tmp_path / "page.html"
-    assert html_report.write(str(tmp_path / "logs"), str(page)) == []
+    assert html_report.write(str(tmp_path / "logs"), str(page), HealthReport({})) == []
     found = answers(page)
     assert found["run?run=."]["layers"][0]["path"] == HOSTILE
     name = urllib.parse.quote(HOSTILE, safe="!~*'()")
@@ -66,9 +68,10 @@ def test_no_name_ends_the_element_that_holds_the_data(tmp_path):
 
 def test_what_does_not_fit_is_left_out_and_told(logs, tmp_path, monkeypatch, capsys):
     page, whole = tmp_path / "page.html", tmp_path / "whole.html"
-    html_report.write(str(logs), str(whole))
+    report = read_report(str(logs))
+    html_report.write(str(logs), str(whole), report)
     limit = whole.stat().st_size - 100
-    left_out = html_report.write(str(logs), str(page), limit)
+    left_out = html_report.write(str(logs), str(page), report, limit)
     assert page.stat().st_size <= limit
     assert left_out == ["layer?run=run%201&layer=dense_2"]
     assert set(answers(whole)) - set(answers(page)) == set(left_out)
@@ -84,7 +87,18 @@ def test_a_file_that_cannot_be_written_is_told(logs, tmp_path, capsys):
     assert "name a file that can be written" in error
 
 
-def test_other_thresholds_are_refused(logs, tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["report", str(logs), "--html", "x.html", "--threshold", "hold_points=4"])
-    assert "leave out --threshold" in capsys.readouterr().err
+def test_the_page_shows_what_other_thresholds_find(tmp_path, capsys):
+    write_fading(tmp_path / "logs/gradients", 2.6)
+    page = tmp_path / "page.html"
+    command = ["report", str(tmp_path / "logs"), "--json", "--html", str(page)]
+    assert cli.main(command) == 0
+    assert answers(page)["runs"]["runs"][0]["verdict"] == "healthy"
+    capsys.readouterr()
+    assert cli.main([*command, "--threshold", "attenuation=2"]) == 0
+    told = json.loads(capsys.readouterr().out)["runs"]["."]
+    found = answers(page)
+    assert told["kinds"] == found["runs"]["runs"][0]["kinds"] == ["vanishing"]
+    assert found["run?run=."]["findings"] == told["findings"]
+    paths = found["heatmap?run=."]["layers"]
+    sick = [paths[row] for row, *_ in found["heatmap?run=."]["sick"]]
+    assert sick == [path for f in told["findings"] for path in f["layers"]]
