@@ -25,7 +25,7 @@ PROBE_TAG = "gradients/probe"
 MAP_TAG = "gradients/map"
 """A tag of its own for each variable: followed by ``/`` and its row."""
 
-BLOCK_SIZE = 512
+BLOCK_SIZE = 256
 """Variables a statistics or histogram tensor holds; a larger model has further tags, so that no
 single read of the data server comes near its 256 MiB limit."""
 

@@ -135,7 +135,7 @@ def _read_rows(
 ) -> Rows:
     """Joins the blocks that hold ``paths``; keeps the steps for which all of them are there.
 
-    A block read is one tag of at most 512 variables, so that no reply of the data server is large,
+    A block read is one tag of at most 256 variables, so that no reply of the data server is large,
     and is let go before the next one is read.
     """
     plans = {id(s): _Plan(s, paths) for s in models.structures}

@@ -26,7 +26,7 @@ from tb_gradplugin import event_files, metadata, summaries
 _log = logging.getLogger(__name__)
 
 STATISTICS_POINTS = 10_000
-"""Most points read of a series; a block of 512 variables is then a reply of 205 MB, below the data
+"""Most points read of a series; a block of 256 variables is then a reply of 102 MB, below the data
 server's limit of 256 MiB.  TensorBoard keeps 1000 unless told otherwise."""
 HISTOGRAM_POINTS = 1000
 """Likewise; TensorBoard keeps 200 unless told otherwise."""

@@ -272,19 +272,20 @@ def test_a_store_that_hangs_blocks_no_step_and_what_waits_is_bounded(broken, mon
 
     monkeypatch.setattr(store, "behave", staticmethod(hang))
     monkeypatch.setattr(store_writer, "SHORTEST", 0.0)
-    limit = StoreWriter._waiting_bytes + 40_000
+    limit = StoreWriter._waiting_bytes + 8_000
     monkeypatch.setattr(store_writer, "WAITING_BYTES", limit)
     with pytest.warns(RuntimeWarning, match=r"cannot write to .*\d+ MiB wait already") as caught:
-        history = train(url)
+        monitor = GradientMonitor(url, update_freq=1, probe_freq=None)
+        history = fit(small_model(), monitor, epochs=EPOCHS)
     assert hanging.is_set()
     assert not release.is_set()
     assert store.calls == 1
     assert len(caught) == 1
     assert len(history.epoch) == EPOCHS
-    assert limit - 40_000 < StoreWriter._waiting_bytes <= limit
+    assert limit - 8_000 < StoreWriter._waiting_bytes <= limit
     release.set()
     until(lambda: not store_writer._busy)
-    assert StoreWriter._waiting_bytes == limit - 40_000
+    assert StoreWriter._waiting_bytes == limit - 8_000
     kept = steps_in(url)
     assert kept == sorted(kept)  # the first of them, up to the limit
 

@@ -53,9 +53,9 @@ def test_a_step_without_histograms_has_none():
 
 
 @pytest.mark.parametrize(
-    ("layers", "sizes"), [(256, [512]), (257, [512, 2]), (600, [512, 512, 176])]
+    ("layers", "sizes"), [(128, [256]), (129, [256, 2]), (300, [256, 256, 88])]
 )
-def test_variables_are_split_into_blocks_of_512(layers, sizes):
+def test_variables_are_split_into_blocks_of_256(layers, sizes):
     written = record(dense_structure(layers, size=1), 1, histogram=True)
     found = values_of(summaries.step_event(written, RunHealth()))
     for tag, rows in (

@@ -56,11 +56,12 @@ def recorded(run: Run, seed: int) -> Recording:
 def part_of(run: Run) -> str:
     """``hold-out``, or which of the runs for development it is.
 
-    What became of remedies in the runs ``N-`` was looked at: ``opened``, and development since.
+    What became of remedies in the runs ``N-`` and ``R-`` was looked at: ``opened``, and development
+    since.
     """
     if run.split != "holdout":
         return run.history
-    return "opened" if run.id.startswith("N-") else "hold-out"
+    return "opened" if run.id.startswith(("N-", "R-")) else "hold-out"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -213,7 +213,7 @@ class Window:
             self._fast_point = self.points
         zero = self.norm == 0.0
         # A batch without a loss, as equal returns are in reinforcement learning, tells nothing.
-        void = data == 0.0 and self.alive.any() and not (table[:, _NORM] > 0.0).any()
+        void = self.loss.last == 0.0 and self.alive.any() and not (table[:, _NORM] > 0.0).any()
         self._zeros[slot] = zero & (not void)
         if not void:
             self._count_zeros(zero)
