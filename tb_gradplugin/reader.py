@@ -102,14 +102,11 @@ def read_statistics(
 
 
 def read_essence(source: Source, models: Models, paths: Sequence[str]) -> Rows:
-    """``scales.essence`` of the variables ``paths``: float32 [T, len(paths), 3]."""
-
-    def decode(tensor: np.ndarray) -> np.ndarray:
-        return scales.essence(summaries.decode_statistics(tensor))
-
-    empty = np.full((len(paths), 3), np.nan, np.float32)
-    tag = metadata.STATISTICS_TAG
-    return _read_rows(source, models, paths, empty, tag, decode, STATISTICS_POINTS)
+    """``scales.essence`` of the variables ``paths``: float32 [T, len(paths), 2]."""
+    empty = np.full((len(paths), 2), np.nan, np.float32)
+    tag, decode = metadata.STATISTICS_TAG, summaries.decode_statistics
+    points, reduce = STATISTICS_POINTS, scales.essence
+    return _read_rows(source, models, paths, empty, tag, decode, points, reduce)
 
 
 def read_histograms(
@@ -132,11 +129,13 @@ def _read_rows(
     tag: str,
     decode: Callable[[np.ndarray], np.ndarray],
     points: int,
+    reduce: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> Rows:
     """Joins the blocks that hold ``paths``; keeps the steps for which all of them are there.
 
     A block read is one tag of at most 256 variables, so that no reply of the data server is large,
-    and is let go before the next one is read.
+    and is let go before the next one is read.  ``reduce`` makes rows of the result of those of a
+    block, [steps, variables, columns], of many steps at once.
     """
     plans = {id(s): _Plan(s, paths) for s in models.structures}
     needed = sorted({block for plan in plans.values() for block in plan.blocks})
@@ -153,12 +152,18 @@ def _read_rows(
             values = np.concatenate([values, more]) if len(values) else more.copy()
             parts += [0] * len(new)
             wall_times += [found[step][0] for step in new]
+        alike: dict[int, list[int]] = {}  # steps of the same structure
         for step, (_, part) in found.items():
-            at = plans[id(models.at(step))].blocks.get(b)
-            if at is not None and _fits(source, part, name, step, at[2]):
-                row = place[step]
-                values[row, at[1]] = part[at[0]]
-                parts[row] += 1
+            plan = plans[id(models.at(step))]
+            if b in plan.blocks and _fits(source, part, name, step, plan.blocks[b][2]):
+                alike.setdefault(id(models.at(step)), []).append(step)
+                parts[place[step]] += 1
+        for structure, steps in alike.items():
+            own, targets, _ = plans[structure].blocks[b]
+            for start in range(0, len(steps), scales.STEPS_AT_ONCE):
+                some = steps[start : start + scales.STEPS_AT_ONCE]
+                block = reduce(np.stack([found[step][1][own] for step in some]))
+                values[np.ix_([place[step] for step in some], targets)] = block
     wanted = {step: len(plans[id(models.at(step))].blocks) for step in place}
     steps = [s for s in sorted(place) if parts[place[s]] == wanted[s] > 0]
     rows = [place[step] for step in steps]

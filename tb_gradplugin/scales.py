@@ -38,7 +38,7 @@ class LayerSeries:
         level: float32 [T, rows], decades within +-``LIMIT``; NaN: no level, see ``special``.
         special: uint8 [T, rows], ``NOT_RECORDED``, ``NONFINITE`` or ``ZERO`` where ``level`` is
             NaN, 255 elsewhere.
-        norm: float32 [T, rows], L2 norm of the layer's gradient; NaN where not recorded.
+        norm: float32 [T, rows], L2 norm of the layer's gradient; NaN where not recorded or bad.
         bad: bool [T, rows], True where an element is NaN or Inf.
     """
 
@@ -126,13 +126,13 @@ def _log10(norm: np.ndarray) -> np.ndarray:
 
 
 def essence(statistics: np.ndarray) -> np.ndarray:
-    """What the heatmap is made of, a third of it all: float32 [..., 10] -> float32 [..., 3].
+    """What the heatmap is made of, a fifth of it all: float32 [..., 10] -> float32 [..., 2].
 
-    Columns: gradient norm, weight norm, and 1 where an element of the gradient is NaN or Inf.
+    Columns: gradient norm, Inf where an element of the gradient is NaN or Inf, and weight norm.
     """
     bad = (column(statistics, "nan_count") > 0) | (column(statistics, "inf_count") > 0)
-    columns = (gradient_norm(statistics), column(statistics, "weight_norm"), bad)
-    return np.stack(columns, axis=-1).astype(np.float32)
+    norm = np.where(bad, np.inf, gradient_norm(statistics))
+    return np.stack((norm, column(statistics, "weight_norm")), axis=-1).astype(np.float32)
 
 
 STEPS_AT_ONCE = 64
@@ -148,7 +148,7 @@ def layer_series(values: np.ndarray, structure: ModelStructure) -> LayerSeries:
     variables is exactly zero, whatever a bias gets.
 
     Args:
-        values: float32 [T, V, 3], see ``essence``; NaN rows: not recorded.
+        values: float32 [T, V, 2], see ``essence``; NaN rows: not recorded.
         structure: with V variables.
     """
     layers, groups = _groups(structure)
@@ -160,8 +160,9 @@ def layer_series(values: np.ndarray, structure: ModelStructure) -> LayerSeries:
     for start in range(0, len(values), STEPS_AT_ONCE):
         at = slice(start, start + STEPS_AT_ONCE)
         norm, weight = values[at, :, 0].astype(np.float64), values[at, :, 1].astype(np.float64)
-        norms[at] = per_layer = np.minimum(layer_norm(norm, groups), np.finfo(np.float32).max)
-        bads[at] = bad = _reduce(np.logical_or, values[at, :, 2] > 0, groups)
+        bads[at] = bad = _reduce(np.logical_or, np.isinf(norm), groups)
+        per_layer = np.minimum(layer_norm(norm, groups), np.finfo(np.float32).max)
+        norms[at] = per_layer = np.where(bad, np.nan, per_layer)
         a = attenuation(norm, weight, judged)
         lowest = _reduce(np.minimum, np.where(np.isnan(a), 0.0, a), groups)
         grown = growth(per_layer, norms[: min(BASELINE_STEPS, start + len(norm))])

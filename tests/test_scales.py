@@ -34,11 +34,15 @@ def by_loops(stats, structure):
             own = [float(stats[t, i, 0]) for i in structure.rows_of_layer(layer)]
             own = [x for x in own if x == x]
             norms[t, r] = sum(x * x for x in own) ** 0.5 if own else np.nan
+            if (stats[t, structure.rows_of_layer(layer), 6:8] > 0).any():
+                norms[t, r] = np.nan  # no part of where a layer started
     for t in range(steps):
         s = {
             i: float(stats[t, i, 0]) * float(stats[t, i, 8])
             for i, v in enumerate(structure.variables)
-            if v.role in ("kernel", "recurrent_kernel") and not np.isnan(stats[t, i, 0])
+            if v.role in ("kernel", "recurrent_kernel")
+            and not np.isnan(stats[t, i, 0])
+            and not (stats[t, i, 6:8] > 0).any()
         }
         norm_of = {i: float(stats[t, i, 0]) for i in s}
         top = max((np.log10(x) for x in s.values() if x > 0), default=0.0)

@@ -158,7 +158,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     elif window.improper:
         id_ = "mismatch"
         why = facts.IMPROPER[0].lower() + facts.IMPROPER[1:]
-    elif held := facts.penalty(window, window.first_regularisation):
+    elif window.alive[shown].any() and (held := facts.penalty(window, window.first_regularisation)):
         id_, why = "regularised", held[0]
         evidence |= held[1]
     elif window.alive[shown].any() and deep(window, activation):
