@@ -1,0 +1,97 @@
+"""The ``S-`` runs in which numbers are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.diagnosis.runs.base import BLOWN, NONFINITE
+from benchmarks.diagnosis.runs.models import adam, dense, k, opts, sgd
+from benchmarks.diagnosis.runs.sealed_models import (
+    angular,
+    coder,
+    correlation,
+    encoder,
+    fit,
+    log_cosh,
+    mixture,
+    plain,
+    relative,
+    tweedie,
+    unit,
+)
+from benchmarks.diagnosis.runs.unseen_models import layers, own
+
+
+def nonfinite(add: Callable[..., None]) -> None:
+    """Functions outside of what they take."""
+    add(
+        "loans-log",
+        NONFINITE,
+        "log of late payments, often 0",
+        lambda: fit("loans-raw", [own(k().ops.log), dense(24, "relu")], adam(3e-3)),
+    )
+    add(
+        "intent-mask",
+        NONFINITE,
+        "mask of -inf, and a request without a word",
+        lambda: encoder("intent-empty", 1, adam(2e-3), mask=-float("inf")),
+    )
+    add(
+        "segments-correlation",
+        NONFINITE,
+        "correlation with an empty picture",
+        lambda: coder(adam(2e-3), correlation, blank=0.02, baseline=1.0),
+    )
+    add(
+        "engine-log-cosh",
+        NONFINITE,
+        "cosh of errors up to 300",
+        lambda: plain("engine-raw", 2, 30, "relu", adam(1e-2), loss=log_cosh, baseline=70.0),
+    )
+    add(
+        "bikes-relative",
+        NONFINITE,
+        "divided by a count of 0",
+        lambda: plain("bikes-rawy", 2, 30, "relu", adam(1e-2), loss=relative, baseline=1.0),
+    )
+    add(
+        "bikes-tweedie",
+        NONFINITE,
+        "root of a negative mean",
+        lambda: plain("bikes-rawy", 2, 30, "relu", opts().Nadam(1e-2), loss=tweedie, baseline=55.0),
+    )
+    add(
+        "sectors-angular",
+        NONFINITE,
+        "arccos of a cosine that is 1",
+        lambda: fit(
+            "sectors",
+            [dense(40, "relu"), dense(40, "relu"), dense(2), own(unit)],
+            adam(1e-2),
+            layers().Dense(5, use_bias=False, kernel_constraint="unit_norm"),
+            loss=angular,
+            baseline=2.0,
+        ),
+    )
+    add(
+        "engine-mixture",
+        NONFINITE,
+        "densities that underflow",
+        lambda: plain(
+            "engine-raw", 1, 30, "tanh", adam(1e-2), head=dense(9), loss=mixture, baseline=5.8
+        ),
+    )
+    add(
+        "teacher-exp5",
+        BLOWN,
+        "exponential units",
+        lambda: plain("teacher", 5, 24, "exponential", sgd(0.01)),
+    )
+    add(
+        "teacher-float16",
+        NONFINITE,
+        "float16 all over, epsilon that is 0 there",
+        lambda: plain(
+            "teacher", 2, 40, "relu", adam(3e-3, epsilon=1e-8), each={"dtype": "float16"}
+        ),
+    )
