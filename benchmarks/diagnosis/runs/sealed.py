@@ -59,7 +59,6 @@ def runs() -> list[Any]:
 
 def slow(add: Callable[..., None]) -> None:
     """Steps that are too small."""
-    add("teacher-sgd1e-6", SLOW, "rate", lambda: plain("teacher", 2, 40, "relu", sgd(1e-6, 0.9)))
     add("segments-adamax", SLOW, "rate", lambda: conv((12, 16), "relu", opts().Adamax(1e-6)))
     add(
         "intent-warm-up",
@@ -69,12 +68,6 @@ def slow(add: Callable[..., None]) -> None:
             [layers().GRU(14)],
             adam(rates().CosineDecay(0.0, 10**6, warmup_target=2e-3, warmup_steps=10**6)),
         ),
-    )
-    add(
-        "ecg-decayed",
-        SLOW,
-        "rate divided by 1000 after five steps",
-        lambda: conv1d(3, "relu", adam(rates().PiecewiseConstantDecay([5], [3e-3, 3e-6]))),
     )
     add(
         "sectors-clipvalue",
@@ -113,13 +106,6 @@ def stalled(add: Callable[..., None]) -> None:
         LAST,
     )
     add(
-        "teacher-relu-head",
-        (*SHUT, "exploding"),
-        "ReLU instead of softmax",
-        lambda: plain("teacher", 2, 40, "relu", adam(3e-3), head=dense(7, "relu"), loss="cce"),
-        LAST,
-    )
-    add(
         "bikes-broadcast",
         STALLED,
         "targets [n] against predictions [n, 1]",
@@ -133,17 +119,6 @@ def stalled(add: Callable[..., None]) -> None:
             "ecg",
             [layers().GRU(20, return_sequences=True), own(lambda h: h[:, 0])],
             adam(5e-3),
-        ),
-    )
-    add(
-        "engine-norm-head",
-        (*STALLED, "vanishing"),
-        "normalised output, targets up to 300",
-        lambda: fit(
-            "engine-raw",
-            [dense(30, "relu"), dense(1)],
-            adam(3e-3),
-            layers().BatchNormalization(center=False, scale=False),
         ),
     )
     add(
@@ -172,9 +147,9 @@ def stalled(add: Callable[..., None]) -> None:
     add(
         "sectors-noise",
         HELD_DOWN,
-        "noise of 40 between layers",
+        "factors of noise with a deviation of 30",
         lambda: between(
-            "sectors", 2, 30, "tanh", lambda: layers().GaussianNoise(40.0), opts().Nadam(2e-3)
+            "sectors", 2, 30, "tanh", lambda: layers().GaussianDropout(0.999), opts().Nadam(2e-3)
         ),
     )
     add(

@@ -14,12 +14,11 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(23)
 
 
-def sectors(*, powers: int = 1) -> Data:
-    """Five colours of a dart board; with ``powers`` of the coordinates, unscaled."""
+def sectors() -> Data:
+    """Five colours of a dart board."""
     x = rng().uniform(-2, 2, (1200, 2))
     angle = np.floor((np.arctan2(x[:, 1], x[:, 0]) / np.pi + 1) * 2.5).clip(0, 4).astype(int)
     y = (angle + (np.hypot(x[:, 0], x[:, 1]) > 1.2)) % 5
-    x = np.concatenate([(1.5 * x) ** (i + 1) for i in range(powers)], 1) if powers > 1 else x
     return x.astype("float32"), np.eye(5)[y]
 
 
@@ -175,7 +174,6 @@ def domains() -> Data:
 
 DATA: dict[str, Callable[[], Any]] = {
     "sectors": sectors,
-    "sectors-powers": lambda: sectors(powers=6),
     "teacher": teacher,
     "loans": loans,
     "loans-raw": lambda: loans(raw=True),

@@ -8,9 +8,7 @@ from typing import Any
 from benchmarks.diagnosis.runs.base import BLOWN, FIRST, NO_FLOW, SHUT, VANISHING
 from benchmarks.diagnosis.runs.models import adam, dense, k, normal, opts, sgd, uniform
 from benchmarks.diagnosis.runs.sealed_models import (
-    conv,
     conv1d,
-    embedded,
     fit,
     gates,
     keep,
@@ -53,7 +51,7 @@ def vanishing(add: Add) -> None:
         "swish halves its input",
         lambda: plain("teacher", 26, 30, "silu", sgd(0.05, 0.9)),
     )
-    first("teacher-gates16", NO_FLOW, "gates in a row", lambda: gates(16, adam(1e-3)))
+    first("teacher-gates16", NO_FLOW, "gates in a row", lambda: gates(16, sgd(0.1, 0.9)))
     first(
         "teacher-softsign14",
         NO_FLOW,
@@ -67,37 +65,21 @@ def vanishing(add: Add) -> None:
         lambda: conv1d(13, "relu", sgd(0.1, 0.9), kernel_initializer=uniform()),
     )
     first(
-        "segments-tanh9",
-        NO_FLOW,
-        "stddev of 0.01",
-        lambda: conv((10,) * 9, "tanh", opts().RMSprop(1e-3), each=small(0.01)),
-    )
-    first(
         "teacher-maxnorm",
         (*NO_FLOW, "slow"),
         "weights held to a norm of 0.1",
         lambda: plain("teacher", 6, 40, "relu", sgd(0.1), each=held()),
     )
     first(
-        "loans-raw-tanh",
+        "engine-decibel-tanh",
         SHUT,
-        "income as it is, tanh",
-        lambda: plain("loans-raw", 3, 30, "tanh", sgd(0.02, 0.9)),
-    )
-    first(
-        "loans-raw-relu6",
-        SHUT,
-        "income as it is, ReLU6",
-        lambda: plain("loans-raw", 3, 26, "relu6", adam(1e-3)),
+        "decibels as they are, tanh",
+        lambda: plain("engine-decibel", 3, 30, "tanh", sgd(0.05, 0.9)),
     )
 
 
 def held() -> dict[str, Any]:
     return {"kernel_constraint": k().constraints.MaxNorm(0.1)}
-
-
-def small(std: float) -> dict[str, Any]:
-    return {"kernel_initializer": normal(std)}
 
 
 def through_time(add: Add) -> None:
@@ -122,27 +104,6 @@ def through_time(add: Add) -> None:
         SHUT,
         "own cell that forgets half at every step",
         lambda: keep(50, [leaky(20, 0.5)], adam(3e-3)),
-    )
-    first(
-        "latch-gru-sig",
-        SHUT,
-        "sigmoid states, two layers",
-        lambda: keep(
-            40,
-            [
-                layers().GRU(
-                    16, "sigmoid", return_sequences=True, recurrent_initializer=normal(0.1)
-                ),
-                layers().GRU(16, "sigmoid", recurrent_initializer=normal(0.1)),
-            ],
-            opts().Adagrad(0.01),
-        ),
-    )
-    add(
-        "intent-rnn-relu",
-        BLOWN,
-        "linear recurrence, stddev of 1",
-        lambda: embedded([rnn(30, 1.0, "linear")], sgd(0.1)),
     )
     first(
         "mackey-lstm-relu",

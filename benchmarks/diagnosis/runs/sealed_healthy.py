@@ -49,7 +49,7 @@ def healthy(fine: Callable[..., None]) -> None:
         ),
     )
     fine("teacher-rezero", "factors of 0", lambda: residual(10, adam(3e-3), rezero=True))
-    fine("teacher-prenorm18", "depth", lambda: residual(18, opts().Nadam(1e-3)))
+    fine("teacher-prenorm12", "depth", lambda: residual(12, opts().Nadam(1e-3)))
     fine(
         "teacher-tanh18",
         "depth, orthogonal kernels",
@@ -91,7 +91,7 @@ def healthy(fine: Callable[..., None]) -> None:
             layers().Rescaling(80.0, 110.0),
         ),
     )
-    fine("latch-gru30", "sequence", lambda: keep(30, [layers().GRU(20)], adam(0.01)))
+    fine("latch-gru20", "sequence", lambda: keep(20, [layers().GRU(20)], adam(0.02), steps=350))
     fine(
         "engine-quantiles",
         "pinball loss",

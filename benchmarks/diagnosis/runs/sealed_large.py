@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from benchmarks.diagnosis.runs.base import BLOWN, DEAD, FIRST, KILLED, LAST, NO_FLOW, SHUT
+from benchmarks.diagnosis.runs.base import BLOWN, DEAD, FIRST, KILLED, LAST, SHUT
 from benchmarks.diagnosis.runs.models import adam, dense, k, normal, opts, sgd
 from benchmarks.diagnosis.runs.sealed_models import (
     between,
     conv,
     conv1d,
-    encoder,
     fit,
     fourth,
     plain,
@@ -30,7 +30,7 @@ def exploding(add: Add) -> None:
         lambda: plain("teacher", 12, 40, "linear", sgd(0.01), lambda: normal(0.6)),
     )
     add(
-        "ecg-conv-he-twice",
+        "ecg-scale20",
         BLOWN,
         "scale of 20 where He has 2",
         lambda: conv1d(
@@ -53,12 +53,6 @@ def exploding(add: Add) -> None:
         "hours and humidity as they are",
         lambda: plain("bikes-rawx", 3, 40, "leaky_relu", sgd(0.02, 0.9)),
     )
-    add(
-        "sectors-powers",
-        KILLED,
-        "powers up to the sixth, unscaled",
-        lambda: plain("sectors-powers", 2, 30, "relu", sgd(0.05)),
-    )
     add("bikes-fourth", KILLED, "fourth power of the error", bikes_fourth)
     add(
         "segments-sgd2",
@@ -71,18 +65,6 @@ def exploding(add: Add) -> None:
         KILLED,
         "rate of 0.3",
         lambda: plain("teacher", 3, 36, "relu", opts().Lion(0.3)),
-    )
-    add(
-        "mackey-adagrad",
-        KILLED,
-        "rate of 20",
-        lambda: fit("mackey", [layers().Flatten(), dense(24, "relu")], opts().Adagrad(20.0)),
-    )
-    add(
-        "clouds-encoder",
-        (*KILLED, "vanishing"),
-        "rate of 0.5",
-        lambda: encoder("clouds", 2, opts().Nadam(0.5)),
     )
     add(
         "loans-warm-up",
@@ -98,7 +80,7 @@ def exploding(add: Add) -> None:
     )
 
 
-def bikes_fourth() -> object:
+def bikes_fourth() -> Any:
     return plain("bikes", 2, 40, "relu", sgd(0.05, 0.9), loss=fourth, baseline=3.0)
 
 
@@ -139,11 +121,10 @@ def dead(add: Add) -> None:
         ),
         2,
     )
-    add("teacher-sgd4", KILLED, "rate of 4", lambda: plain("teacher", 5, 30, "relu", sgd(4.0)))
     add("bikes-adam2", KILLED, "rate of 2", lambda: plain("bikes", 4, 24, "relu", adam(2.0)))
     add(
         "teacher-round",
-        NO_FLOW,
+        SHUT,
         "rounded codes",
         lambda: between("teacher", 3, 10, "sigmoid", lambda: own(k().ops.round), adam(3e-3)),
         FIRST,
@@ -175,11 +156,9 @@ def dead(add: Add) -> None:
     )
 
 
-def shifted() -> object:
-    return k().Sequential(
-        [layers().BatchNormalization(beta_initializer=constant(-6.0)), layers().ReLU()]
-    )
+def shifted() -> list[Any]:
+    return [layers().BatchNormalization(beta_initializer=constant(-6.0)), layers().ReLU()]
 
 
-def clipped() -> object:
+def clipped() -> Any:
     return own(lambda v: k().ops.clip(v, 0.0, 1.0))

@@ -52,7 +52,7 @@ def conv(
 ) -> Setup:
     """Convolutions on ``segments``, the second and the fourth with a stride of 2.
 
-    ``first`` are layers before them, ``after`` makes one for the place behind each, and
+    ``first`` are layers before them, ``after`` makes those that come behind each, and
     ``each`` are further arguments of every convolution.
     """
     each, after = more.pop("each", {}), more.pop("after", None)
@@ -60,17 +60,16 @@ def conv(
     for i, width in enumerate(widths):
         stride = 2 if i in (1, 3) else 1
         body.append(layers().Conv2D(width, 3, stride, "same", activation=act, **each))
-        body += [after()] if after else []
+        body += after() if after else []
     body.append(layers().Flatten())
     return fit(data or segments(), body, opt, **{"steps": 220, **more})
 
 
-def conv1d(depth: int, act: str, opt: Any, *, after: Any = None, **each: Any) -> Setup:
+def conv1d(depth: int, act: str, opt: Any, **each: Any) -> Setup:
     """Convolutions along the beats of ``ecg``."""
     body: list[Any] = []
     for _ in range(depth):
         body.append(layers().Conv1D(14, 5, padding="same", activation=act, **each))
-        body += [after()] if after else []
     return fit("ecg", [*body, layers().GlobalMaxPooling1D()], opt)
 
 
@@ -239,18 +238,13 @@ def log_cosh(y: Any, p: Any) -> Any:
     return k().ops.mean(k().ops.log(k().ops.cosh(y - p)), axis=-1)
 
 
-def relative(y: Any, p: Any) -> Any:
-    """Share of the target that is missed: divided by 0 where nothing was lent."""
-    return k().ops.mean(k().ops.absolute(y - p) / y, axis=-1)
-
-
 def tweedie(y: Any, p: Any) -> Any:
     """Tweedie deviance of power 1.5; a negative mean has no root."""
     return k().ops.mean(y * p**-0.5 / 0.5 + p**0.5 / 0.5, axis=-1)
 
 
 def angular(y: Any, p: Any) -> Any:
-    """ArcFace without a clip: the angle of a cosine that rounding has put beyond 1."""
+    """ArcFace: a turned angle; what is beyond 1 has none."""
     ops = k().ops
     angle = ops.arccos(p)
     turned = ops.cos(angle + 0.2 * y)
