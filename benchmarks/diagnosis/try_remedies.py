@@ -30,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from benchmarks.diagnosis import cures, recording  # noqa: E402
 from benchmarks.diagnosis.recording import DEFAULT_CACHE, Recording, path_of  # noqa: E402
 from benchmarks.diagnosis.runs import catalogue  # noqa: E402
-from benchmarks.diagnosis.runs.base import Run  # noqa: E402
+from benchmarks.diagnosis.runs.base import OPENED, Run  # noqa: E402
 from benchmarks.diagnosis.score import diagnose  # noqa: E402
 from tb_gradplugin.health.remedies import PLAN, SEARCHES, Pace, companions, remedy  # noqa: E402
 from tb_gradplugin.health.report import Finding  # noqa: E402
@@ -56,11 +56,11 @@ def recorded(run: Run, seed: int) -> Recording:
 def part_of(run: Run) -> str:
     """``hold-out``, or which of the runs for development it is.
 
-    What became of remedies in the runs ``N-`` was looked at: ``opened``, and development since.
+    What became of remedies in the runs ``N-`` and ``R-`` was looked at: ``opened``, and development since.
     """
     if run.split != "holdout":
         return run.history
-    return "opened" if run.id.startswith("N-") else "hold-out"
+    return "opened" if run.id.startswith(OPENED) else "hold-out"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,8 +24,11 @@ SHUT = ("vanishing", "dead", "stalled")
 
 FIRST, LAST = 0, -1
 
-HELD_OUT = ("N-", "R-")
+HELD_OUT = ("N-", "R-", "S-")
 """What the ids of runs begin with that no rule was tuned on."""
+
+OPENED = ("N-", "R-")
+"""Those among them of which was looked at what became of remedies."""
 
 MIN_ROWS = 200
 """Data sets with fewer rows are trained on as a whole, without held-back rows."""
@@ -70,7 +73,7 @@ class Run:
     Attributes:
         id: ``AT-`` AUTOTRAINER, ``SO-`` Stack Overflow by number, ``TDC-`` TheDeepChecker, ``H-``
             and ``X-`` healthy controls, ``U-`` faults, ``F-`` both, added later; ``N-`` held out;
-            ``R-`` held out too, written without knowledge of the rules and the remedies.
+            ``R-`` and ``S-`` held out too, written without knowledge of the rules and the remedies.
         expected: kinds of which one must be found if the run fails; empty: a healthy network, in
             which nothing may be found; None: listed, not scored.
         source: row of the corpus, or the trap or cause that it stands for.
@@ -93,7 +96,7 @@ class Run:
 
     @property
     def split(self) -> str:
-        """``"holdout"`` for ids that begin with ``N-`` or ``R-``, else ``"development"``.
+        """``"holdout"`` for ids that begin with one of ``HELD_OUT``, else ``"development"``.
 
         The held-out runs were written after every rule and threshold that existed then, and no rule
         was run on them before their labels and the rules were final.

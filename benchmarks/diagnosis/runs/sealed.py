@@ -58,7 +58,11 @@ def runs() -> list[Any]:
 
 
 def slow(add: Callable[..., None]) -> None:
-    """Steps that are too small."""
+    """Steps that are too small.
+
+    Learn with Adam and Adamax at 3e-3 to 5e-3, without clipping, gathering or the factor, and with
+    standardised targets.
+    """
     add("segments-adamax", SLOW, "rate", lambda: conv((12, 16), "relu", opts().Adamax(1e-6)))
     add(
         "intent-warm-up",
@@ -96,7 +100,11 @@ def slow(add: Callable[..., None]) -> None:
 
 
 def stalled(add: Callable[..., None]) -> None:
-    """Heads, penalties and noise that do not let the loss fall."""
+    """Heads, penalties and noise that do not let the loss fall.
+
+    Learn with standardised targets and a linear head, targets of the right shape, the last state,
+    without the penalty, with a dropout of 0.03, and with factors of 0.01.
+    """
     regular = lambda: k().regularizers
     add(
         "engine-tanh-head",

@@ -239,8 +239,8 @@ def log_cosh(y: Any, p: Any) -> Any:
 
 
 def tweedie(y: Any, p: Any) -> Any:
-    """Tweedie deviance of power 1.5; a negative mean has no root."""
-    return k().ops.mean(y * p**-0.5 / 0.5 + p**0.5 / 0.5, axis=-1)
+    """Half the Tweedie deviance of power 1.5; a negative mean has no root."""
+    return k().ops.mean(2 * y * p**-0.5 + 2 * p**0.5 - 4 * y**0.5, axis=-1)
 
 
 def angular(y: Any, p: Any) -> Any:
