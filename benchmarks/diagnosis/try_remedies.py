@@ -56,7 +56,8 @@ def recorded(run: Run, seed: int) -> Recording:
 def part_of(run: Run) -> str:
     """``hold-out``, or which of the runs for development it is.
 
-    What became of remedies in the runs ``N-`` and ``R-`` was looked at: ``opened``, and development since.
+    What became of remedies in the runs of ``OPENED`` was looked at: ``opened``, and development
+    since.
     """
     if run.split != "holdout":
         return run.history

@@ -56,7 +56,7 @@ def vanishing(add: Add) -> None:
         "swish halves its input",
         lambda: plain("teacher", 16, 30, "silu", sgd(0.05, 0.9)),
     )
-    first("teacher-gates16", NO_FLOW, "gates in a row", lambda: gates(16, sgd(0.1, 0.9)))
+    add("teacher-gates16", NO_FLOW, "gates in a row", lambda: gates(16, sgd(0.1, 0.9)))
     first(
         "teacher-softsign14",
         NO_FLOW,
@@ -92,7 +92,7 @@ def through_time(add: Add) -> None:
 
     Learn with ReLU units that start as the identity, Adam at 2e-3 and clipping; LSTM with a forget
     bias of 4 and GRU with one of 0 under Adam at 0.01 and 0.02; the own cell with a share of 0.98
-    and Adam at 0.03; `mackey` with the initialisers of Keras.
+    and Adam at 0.03; `mackey` with the initialisers and activations of Keras, LSTM under Adam.
     """
 
     def first(id: str, expected: tuple[str, ...], source: str, build: Callable[[], Any]) -> None:
@@ -119,12 +119,12 @@ def through_time(add: Add) -> None:
         "latch-gru20-bias",
         SHUT,
         "bias of -4, taken from a library that counts gates the other way round",
-        lambda: keep(20, [layers().GRU(20, bias_initializer=constant(-4.0))], sgd(0.2)),
+        lambda: keep(20, [layers().GRU(20, bias_initializer=constant(-4.0))], adam(2e-3)),
     )
     first(
         "mackey-lstm-relu",
         BLOWN,
-        "LSTM with ReLU, large kernel",
+        "ReLU for states and gates, large kernel",
         lambda: fit(
             "mackey",
             [layers().LSTM(24, "relu", "relu", recurrent_initializer=normal(0.6))],
