@@ -18,9 +18,9 @@ from benchmarks.diagnosis.runs.sealed_models import (
     between,
     broadcast,
     coder,
-    conv,
     conv1d,
     embedded,
+    encoder,
     fit,
     plain,
     points,
@@ -60,10 +60,10 @@ def runs() -> list[Any]:
 def slow(add: Callable[..., None]) -> None:
     """Steps that are too small.
 
-    Learn with Adam and Adamax at 3e-3 to 5e-3, without clipping, gathering or the factor, and with
+    Learn with Adam at 2e-3 to 5e-3, without clipping, gathering or the factor, and with
     standardised targets.
     """
-    add("segments-adamax", SLOW, "rate", lambda: conv((12, 16), "relu", opts().Adamax(1e-6)))
+    add("intent-nadam1e-7", SLOW, "rate", lambda: encoder("intent", 1, opts().Nadam(1e-7)))
     add(
         "intent-warm-up",
         SLOW,

@@ -11,6 +11,7 @@ from benchmarks.diagnosis.runs.sealed_models import (
     between,
     conv,
     conv1d,
+    encoder,
     fit,
     fourth,
     plain,
@@ -25,7 +26,8 @@ def exploding(add: Add) -> None:
     """Initial weights, rates and scales that are too large.
 
     Learn with Glorot or He (`ecg` too), the mean of all before and a momentum of 0.9, the square
-    of the error, standardised inputs and targets, rates of 0.05 (Lion: 1e-3); all else equal.
+    of the error, standardised inputs and targets, rates of 0.05 (Lion: 1e-3; attention:
+    Nadam at 2e-3); all else equal.
     """
     add(
         "teacher-linear12",
@@ -64,6 +66,7 @@ def exploding(add: Add) -> None:
         "rate of 2",
         lambda: conv((12, 16), "relu", sgd(2.0, 0.9, nesterov=True)),
     )
+    add("clouds-encoder", KILLED, "rate of 3", lambda: encoder("clouds", 2, sgd(3.0, 0.9)))
     add(
         "teacher-lion",
         KILLED,
