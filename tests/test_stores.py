@@ -274,8 +274,8 @@ def test_a_store_that_hangs_blocks_no_step_and_what_waits_is_bounded(broken, mon
     monkeypatch.setattr(store_writer, "SHORTEST", 0.0)
     limit = StoreWriter._waiting_bytes + 8_000
     monkeypatch.setattr(store_writer, "WAITING_BYTES", limit)
+    monitor = GradientMonitor(url, update_freq=1, probe_freq=None)
     with pytest.warns(RuntimeWarning, match=r"cannot write to .*\d+ MiB wait already") as caught:
-        monitor = GradientMonitor(url, update_freq=1, probe_freq=None)
         history = fit(small_model(), monitor, epochs=EPOCHS)
     assert hanging.is_set()
     assert not release.is_set()

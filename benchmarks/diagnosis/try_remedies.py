@@ -53,17 +53,6 @@ def recorded(run: Run, seed: int) -> Recording:
     return recording.load(path)
 
 
-def part_of(run: Run) -> str:
-    """``hold-out``, or which of the runs for development it is.
-
-    What became of remedies in the runs ``N-`` and ``R-`` was looked at: ``opened``, and development
-    since.
-    """
-    if run.split != "holdout":
-        return run.history
-    return "opened" if run.id.startswith(("N-", "R-")) else "hold-out"
-
-
 @dataclasses.dataclass(frozen=True)
 class Trial:
     """What became of one remedy in one sick run; ``learned`` is None where it does not apply."""
@@ -109,7 +98,7 @@ def planned(run: Any, seed: int, *, more: tuple[str, ...] = ()) -> list[Trial]:
     where, pace = _at_fault(data, finding)
     suggested = {told.id: told.snippet for told in finding.remedies}
     return [
-        Trial(run.id, part_of(run), seed, finding.cause_id, id_, snippet)
+        Trial(run.id, run.history, seed, finding.cause_id, id_, snippet)
         for id_ in ids
         for snippet in [suggested.get(id_) or remedy(id_, data.structure, where, pace).snippet]
     ]
@@ -251,7 +240,7 @@ def main() -> None:
     plans: list[Trial] = []
     runs: collections.Counter[str] = collections.Counter()
     for run in catalogue():
-        if part_of(run) not in splits or not run.expected or not run.id.startswith(given.prefix):
+        if run.history not in splits or not run.expected or not run.id.startswith(given.prefix):
             continue
         for seed in range(given.seeds):
             found = planned(run, seed, more=more)

@@ -8,6 +8,7 @@ from benchmarks.diagnosis.runs import (
     faults,
     fresh,
     holdout,
+    sealed,
     stackoverflow,
     thedeepchecker,
     traps,
@@ -25,6 +26,7 @@ FAMILIES = (
     traps,
     holdout,
     unseen,
+    sealed,
 )
 
 

@@ -24,8 +24,11 @@ SHUT = ("vanishing", "dead", "stalled")
 
 FIRST, LAST = 0, -1
 
-HELD_OUT = ("N-", "R-")
-"""What the ids of runs begin with that no rule was tuned on."""
+HELD_OUT = ("S-",)
+"""What the ids of runs begin with on which no rule and no remedy was tuned."""
+
+OPENED = ("N-", "R-")
+"""Earlier hold-outs: development, since rules or remedies were changed for what they showed."""
 
 MIN_ROWS = 200
 """Data sets with fewer rows are trained on as a whole, without held-back rows."""
@@ -69,8 +72,8 @@ class Run:
 
     Attributes:
         id: ``AT-`` AUTOTRAINER, ``SO-`` Stack Overflow by number, ``TDC-`` TheDeepChecker, ``H-``
-            and ``X-`` healthy controls, ``U-`` faults, ``F-`` both, added later; ``N-`` held out;
-            ``R-`` held out too, written without knowledge of the rules and the remedies.
+            and ``X-`` healthy controls, ``U-`` faults, ``F-`` both, added later; ``N-`` and
+            ``R-`` held out once; ``S-`` held out, written without knowledge of rules and remedies.
         expected: kinds of which one must be found if the run fails; empty: a healthy network, in
             which nothing may be found; None: listed, not scored.
         source: row of the corpus, or the trap or cause that it stands for.
@@ -93,7 +96,7 @@ class Run:
 
     @property
     def split(self) -> str:
-        """``"holdout"`` for ids that begin with ``N-`` or ``R-``, else ``"development"``.
+        """``"holdout"`` for ids that begin with one of ``HELD_OUT``, else ``"development"``.
 
         The held-out runs were written after every rule and threshold that existed then, and no rule
         was run on them before their labels and the rules were final.
@@ -102,11 +105,15 @@ class Run:
 
     @property
     def history(self) -> str:
-        """Earlier role: ``dev`` and ``holdout`` by hash, ``fresh`` (``F-``), or ``new``.
+        """Earlier role: ``dev`` and ``holdout`` by hash, ``fresh``, ``new``, ``opened``.
 
-        All of them have been looked at since, so all count as development now.
+        All have been looked at since, so all count as development now; else ``hold-out``.
         """
-        if self.later or self.split == "holdout":
+        if self.split == "holdout":
+            return "hold-out"
+        if self.id.startswith(OPENED):
+            return "opened"
+        if self.later:
             return "new"
         if self.id.startswith("F-"):
             return "fresh"
