@@ -72,6 +72,12 @@ class Captured:
     maps: dict[int, GradientMap] = dataclasses.field(default_factory=dict)
 
     @property
+    def divisor(self) -> np.ndarray:
+        """float64 [variables]: ``scale``, but 1 where it was halved down to 0: there the gradients
+        are lost, and nothing is left to divide by."""
+        return np.where(self.scale > 0.0, self.scale, 1.0)
+
+    @property
     def looks_finite(self) -> bool:
         """Whether loss and gradients are finite, as far as they are known."""
         known = math.isfinite(self.loss) or not self.loss_reported

@@ -78,6 +78,6 @@ class MapKeeper:
             return 0, {}
         self._room -= sum(picture.codes.size for picture in held.maps.values())
         return held.step, {
-            row: dataclasses.replace(picture, scale=picture.scale / float(held.scale[row]))
+            row: dataclasses.replace(picture, scale=picture.scale / float(held.divisor[row]))
             for row, picture in held.maps.items()
         }

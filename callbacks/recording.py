@@ -40,7 +40,7 @@ def step_record(
     statistics, skipped = captured.statistics, False
     if np.any(captured.scale != 1.0):
         statistics = statistics.copy()
-        statistics[:, _SCALED] /= captured.scale[:, None]
+        statistics[:, _SCALED] /= captured.divisor[:, None]
         nonfinite = np.any(statistics[:, NONFINITE] > 0)
         skipped = nonfinite and not np.any(statistics[:, _UPDATE] > 0)
     training = {
@@ -54,7 +54,7 @@ def step_record(
     }
     histograms = None
     if captured.counts is not None:
-        histograms = bins.fold(captured.counts, captured.scale)
+        histograms = bins.fold(captured.counts, captured.divisor)
     return StepRecord(
         step=captured.step,
         wall_time=wall_time,
@@ -92,7 +92,7 @@ def probe_record(
         for row, (_, layer) in enumerate(layers_in_order(model, call_order)[:layers])
         if id(layer) in ours
     }
-    scale = float(captured.scale.max())
+    scale = float(captured.divisor.max())
     table = np.full((layers, len(PROBE_COLUMNS)), np.nan, np.float32)
     for i, row in place.items():
         table[row] = seen.table[i]

@@ -237,7 +237,7 @@ class RunWatcher:
             return
         paths = [v.path for v in self._structure.variables]
         gradients = captured.linear.copy()
-        gradients[:, :, :2] /= captured.scale[:, None, None]
+        gradients[:, :, :2] /= captured.divisor[:, None, None]
         self._writer.write_weights(self._step, bins.fold(counts))
         self._writer.write_stock_histograms(captured.step, self._step, paths, gradients, weights)
 

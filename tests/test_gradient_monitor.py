@@ -758,3 +758,14 @@ def test_tensorflow_has_nothing_to_warn_about(tmp_path, caplog, monkeypatch):
     with caplog.at_level(logging.WARNING):
         fit(small_model(), GradientMonitor(tmp_path, update_freq=1))
     assert caplog.messages == []
+
+
+def test_a_loss_scale_that_was_halved_down_to_zero_is_survived(tmp_path):
+    inner = keras.optimizers.SGD(0.05)
+    optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=1e-44)
+    monitor = GradientMonitor(tmp_path, update_freq=1, probe_freq=None, on_unhealthy="ignore")
+    model = small_model(optimizer=optimizer, loss=lambda y, p: keras.ops.sum(p) * np.inf)
+    fit(model, monitor, epochs=4)
+    assert float(optimizer.dynamic_scale) == 0.0
+    assert monitor.report().kinds == ["nonfinite"]
+    assert monitor.report().runs[tmp_path.name].logged == 16

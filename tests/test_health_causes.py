@@ -14,7 +14,16 @@ from tb_gradplugin.health import facts, remedies, vanishing
 from tb_gradplugin.health.judge import Judge, judge_run
 from tb_gradplugin.health.report import RunHealth, joined
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
-from tests.rule_series import chain, point, probe, recurrent_structure, run, with_layer
+from tests.rule_series import (
+    broken,
+    chain,
+    learning,
+    point,
+    probe,
+    recurrent_structure,
+    run,
+    with_layer,
+)
 
 FADES = [10.0 ** (i - 5) for i in range(6)]
 """Gradient norms of six layers, a decade a layer toward the input."""
@@ -553,3 +562,53 @@ def test_weights_thrown_off_by_data_that_is_not_scaled():
     (finding,) = run(structure, weight=weight, loss=loss, seen=seen).findings
     assert (finding.cause_id, finding.remedies[0].id) == ("nonfinite.data", "inputs")
     assert finding.cause.endswith("The inputs are of size 200.")
+
+
+def test_first_layers_that_are_given_no_gradient_at_all():
+    structure = chain(3, "tanh", head="linear")
+    inserted = Layer("round", "Lambda")
+    layers = (structure.layers[0], inserted, *structure.layers[1:])
+    variables = (dataclasses.replace(v, layer=v.layer + (v.layer > 0)) for v in structure.variables)
+    structure = dataclasses.replace(structure, layers=layers, variables=tuple(variables))
+    first = {"norm": [math.nan, 1.0, 1.0, 1.0]}
+    (finding,) = run(structure, **first).findings
+    assert (finding.cause_id, finding.evidence["between"]) == ("dead.blocked", ["round"])
+    assert finding.layers == ("d0",)
+    assert "No gradient is computed for 1 layer" in finding.cause
+    assert run(structure, 140, **first).findings == ()
+    assert run(structure, loss=learning, **first).findings == ()
+    unused = {"norm": [1.0, 1.0, math.nan, 1.0]}
+    assert run(structure, **unused).findings == ()
+    game = dataclasses.replace(structure, loss=None)
+    assert run(game, baseline=math.nan, **first).findings == ()
+
+
+def test_a_loss_of_the_first_time_step_alone_does_not_explode_through_time():
+    structure = recurrent_structure()
+    alone = np.array([1.0, 0.0, 0.0, 0.0])
+    seen = probe(structure, through_time={0: alone})
+    assert [f.kind for f in run(structure, seen=seen).findings] == []
+    seen = probe(structure, through_time={0: np.array([1.0, 0.1, 1e-3, 1e-5])})
+    assert [f.kind for f in run(structure, seen=seen).findings] == ["exploding"]
+
+
+def test_a_network_that_is_dead_as_a_whole_is_found_whatever_its_first_loss_was():
+    loss = lambda step: 150.0 if step < 6 else 1.1  # noqa: E731  no baseline is known
+    dies = lambda step: 1.0 if step < 8 else 0.0  # noqa: E731
+    (finding,) = run(chain(3), 300, loss=loss, baseline=math.nan, norm=dies).findings
+    assert (finding.kind, finding.severity) == ("dead", "critical")
+    one = lambda step: 1.0 if step < 8 else [0.0, 1.0, 1.0]  # noqa: E731
+    (finding,) = run(chain(3), 300, loss=loss, baseline=math.nan, norm=one).findings
+    assert (finding.kind, finding.severity) == ("dead", "warning")
+
+
+def test_a_loss_that_overflows_itself_is_no_matter_of_the_loss_scale():
+    structure = chain(3)
+    judge = Judge(structure)
+    opened = []
+    for step in range(1, 7):
+        overflow = step in (2, 4, 5, 6)
+        loss = math.inf if overflow else 1.0
+        record = point(structure, step, loss=loss, skipped=float(overflow))
+        opened.append([f.kind for f in judge.observe(broken(record, 0) if overflow else record)])
+    assert opened == [[], [], [], [], [], ["nonfinite"]]

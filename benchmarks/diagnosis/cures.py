@@ -247,15 +247,15 @@ def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pa
             changes["rate"] = remedies.WEAK_DROPOUT
         if config.get("kernel_regularizer"):
             changes["kernel_regularizer"] = keras.regularizers.L2(remedies.WEAK_L2)
-        if config.get("activity_regularizer"):
-            changes["activity_regularizer"] = None
+        names = ("activity_regularizer", "kernel_constraint")
+        changes |= {name: None for name in names if config.get(name)}
         if not changes:
             return None
         changed.append(layer.name)
         return type(layer).from_config(config | changes)
 
     model, optimizer = rebuilt(setup.model, weaker), setup.optimizer
-    if structure.optimizer in remedies.DECAYING:
+    if (optimizer.weight_decay or 0.0) > remedies.WEAK_DECAY:
         optimizer = reoptimised(optimizer, pace.rate, weight_decay=remedies.WEAK_DECAY)
         changed.append("optimizer")
     return dataclasses.replace(setup, model=model, optimizer=optimizer) if changed else None

@@ -39,12 +39,13 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     A layer that never had a gradient while others have one may be a branch that is silent on
     purpose: it counts only if no layer before it has one either, after ``slow_step``.
 
-    With progress: zero for 20 points, in a layer that had a gradient before, while others still
-    have one; warning.
+    With progress: zero for 20 points, in a layer that had a gradient before; warning while others
+    still have one.
     """
-    if window.step < t.settle_step or not window.zeros:
+    apart = disconnected(window, t)
+    if window.step < t.settle_step or not (window.zeros or apart.any()):
         return None
-    zero = window.judged & (window.zero_points > 0)
+    zero = window.judged & (window.zero_points > 0) | apart
     mostly = window.judged & (window.zero_share > MOSTLY)
     mostly &= mostly.sum() > MOSTLY * window.judged.sum()
     if not (zero | mostly).any():
@@ -53,7 +54,8 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     if window.loss.progress and window.alive[window.judged].any():
         others = bool((window.judged & (window.norm > 0.0)).any())
         long = window.zero_points >= t.dead_points_with_progress
-        sick, severity = zero & window.alive & long & others, "warning"
+        # Of nothing at all it is progress no longer, whatever the loss was at first.
+        sick, severity = zero & window.alive & long, "warning" if others else "critical"
     else:
         # A dead layer does not revive: one that does is only silent for some batches.
         came_back = (window.revived > 0) & (window.points - window.revived < t.window_points)
@@ -67,7 +69,20 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     sick = sick & ~vanishing.faded(window, t)
     if not (sick & ~window.starved).any():
         return None
-    return Detection(sick, severity, origin(window, sick), since=window.zero_since)
+    since = np.maximum(window.zero_since, 1)
+    return Detection(sick, severity, origin(window, sick), {"apart": apart}, since)
+
+
+def disconnected(window: Window, t: Thresholds) -> np.ndarray:
+    """bool [L]: the first layers, where none of them ever was given a gradient while others were.
+
+    Without progress after ``slow_step`` only: layers may be unused on purpose.
+    """
+    loss, none = window.loss, window.filled & np.isnan(window.peak_norm)
+    if window.step < t.slow_step or loss.progress or not loss.is_supervised:
+        none = np.zeros_like(none)
+    gets = np.flatnonzero(window.norm > 0.0)
+    return none & (np.arange(len(none)) < (gets[0] if len(gets) else 0))
 
 
 def origin(window: Window, sick: np.ndarray) -> np.ndarray:
@@ -131,7 +146,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     evidence = {
         "zero_layers": int(shown.sum()),
         "judged_layers": int(window.judged.sum()),
-        "zero_since_step": int(window.zero_since[shown].min()),
+        "zero_since_step": max(int(window.zero_since[shown].min()), 1),
         "zero_points": int(window.zero_points[shown].max()),
         "zero_share": float(window.zero_share[shown].max()),
         "had_gradient_before": int(window.alive[shown].any()),
@@ -145,6 +160,8 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     twitches = bool((window.points - window.revived < t.window_points)[shown & revived].any())
     when = "at most logged steps" if twitches else f"since step {since}"
     subject = f"The gradient of {count} is exactly zero {when}"
+    if found.details["apart"][shown].all():
+        subject = f"No gradient is computed for {count}"
     if everything and facts.constant_output(window):
         id_ = "single_softmax"
         why = "softmax over a single unit is always 1, so the output does not depend on any weight"
@@ -158,7 +175,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     elif window.improper:
         id_ = "mismatch"
         why = facts.IMPROPER[0].lower() + facts.IMPROPER[1:]
-    elif window.alive[shown].any() and (held := facts.penalty(window, window.first_regularisation)):
+    elif window.alive[shown].any() and (
+        held := facts.penalty(window, window.first_regularisation) or facts.shrunk(window)
+    ):
         id_, why = "regularised", held[0]
         evidence |= held[1]
     elif window.alive[shown].any() and deep(window, activation):

@@ -451,11 +451,16 @@ def penalty(window: Window, share: float) -> tuple[str, dict[str, Any]] | None:
     if share > REGULARISED:
         why = f"regularisation makes up {number(100 * share)} % of what is minimised"
         return why, {"regularisation_share": share}
-    if share > ROUNDING and collapsed(window):
-        size = window.shrinkage
-        why = f"weight decay has shrunk the weights to {number(100 * size)} % of their size"
-        return why, {"weight_size": size}
-    return None
+    return shrunk(window) if share > ROUNDING else None
+
+
+def shrunk(window: Window) -> tuple[str, dict[str, Any]] | None:
+    """``collapsed`` in words and as evidence, be the decay the loss's or the optimizer's."""
+    if not collapsed(window):
+        return None
+    size = window.shrinkage
+    why = f"weight decay has shrunk the weights to {number(100 * size)} % of their size"
+    return why, {"weight_size": size}
 
 
 TINY_BATCH = 2

@@ -47,6 +47,7 @@ class Judge:
         self._first: int | None = None
         self._last: int | None = None
         self._logged = 0
+        self._overflows = 0  # steps in a row that were skipped with a loss that is not finite
 
     def observe(self, record: StepRecord) -> list[Finding]:
         """Takes in the next logged step and returns the findings that open with it.
@@ -63,7 +64,14 @@ class Judge:
         self._last = record.step
         self._logged += 1
         if record.scalar("skipped") == 1.0:
-            return []  # loss scaling met an overflow on purpose, and no weight changed
+            # Loss scaling met an overflow on purpose, and no weight changed.  But no scale makes
+            # the loss itself overflow.
+            overflows = not math.isfinite(record.scalar("loss"))
+            self._overflows = self._overflows + 1 if overflows else 0
+            if self._overflows < self._t.hold_points:
+                return []
+        else:
+            self._overflows = 0
         # NaN stands for "nothing to compare" throughout; comparisons with it are False.
         with np.errstate(all="ignore"):
             return [self._finding(case) for case in self._judge(record)]

@@ -23,7 +23,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "vanishing.influence": ("initialiser", "activation"),
     "vanishing.regularised": ("weaken",),
     "vanishing.rate": ("lower", "clip"),
-    "vanishing.recurrent": ("gated", "orthogonal"),
+    "vanishing.recurrent": ("orthogonal", "gated"),
     "vanishing.time": ("orthogonal", "gated"),
     "vanishing.constant": ("head",),
     "vanishing.gamma": ("layer_norm",),
@@ -548,11 +548,14 @@ def _weaken(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     code = facts.constructor(
         structure, where[0], kernel_regularizer=f"keras.regularizers.L2({WEAK_L2:g})"
     )
-    snippet = f"import keras\n\nlayer = {code}  # and no activity_regularizer\n"
+    snippet = f"import keras\n\nlayer = {code}\n"
+    snippet += "# and no activity_regularizer or kernel_constraint\n"
     snippet += f"dropout = keras.layers.Dropout({WEAK_DROPOUT})\n"
     if math.isfinite(pace.rate) and structure.optimizer in DECAYING:
         decay = {"weight_decay": WEAK_DECAY}
         snippet += f"optimizer = {facts.optimizer_code(structure, pace.rate, **decay)}\n"
+    else:
+        snippet += f"# and an optimizer with a weight_decay of {WEAK_DECAY:g} at most\n"
     return (
         "Weaken the regularisation",
         "Weight decay and dropout may hold the weights where the data cannot move them.",

@@ -45,6 +45,8 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     sign = sign_of(window, t)
     if sign is None or window.rate_growth > RISING or facts.output_mismatch(window):
         return None
+    if facts.penalty(window, window.regularisation):
+        return None  # no rate makes up for it
     return Detection(window.everything, "warning", details={"sign": sign})
 
 

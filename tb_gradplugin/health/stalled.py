@@ -33,15 +33,18 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     of its start) and has not fallen by ``stall_fall`` since half the time, and something is known
     that explains it; after four times ``stall_step`` nothing needs to be.
 
-    Where the last activation cannot give what the loss asks for, or a penalty outweighs the data,
-    no progress after ``slow_step`` is enough.
+    Where the last activation cannot give what the loss asks for, a penalty outweighs the data, or
+    dropout leaves next to nothing of it, no progress after ``slow_step`` is enough.
     """
     loss = window.loss
     if window.step < min(t.slow_step, t.stall_step) or not loss.is_supervised or loss.progress:
         return None
     if window.step >= t.slow_step and facts.output_mismatch(window):
         return Detection(window.everything, "warning", window.head)
-    if window.step >= t.slow_step and facts.penalty(window, window.regularisation):
+    held = (
+        facts.penalty(window, window.regularisation) or facts.dropout_rate(window) > facts.DROPPED
+    )
+    if window.step >= t.slow_step and held:
         return Detection(window.everything, "warning")
     if window.step < t.stall_step or not loss.stands_still:
         return None

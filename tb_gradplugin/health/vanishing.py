@@ -143,11 +143,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
             f"No weight matters: even doubling the weights of {evidence['worst_layer']} would "
             f"change the loss by less than 1 part in 10^{math.floor(influence)}"
         )
-    elif facts.collapsed(window):
-        id_ = "regularised"
-        evidence["weight_size"] = window.shrinkage
-        size = number(100 * window.shrinkage)
-        why = f"The gradient {how_much}: weight decay has shrunk the weights to {size} %"
+    elif held := facts.shrunk(window):
+        id_, why = "regularised", f"The gradient {how_much}: {held[0]}"
+        evidence |= held[1]
     elif window.weight_growth > t.weight_growth:
         id_ = "rate"
         evidence["weight_growth"] = window.weight_growth

@@ -39,7 +39,7 @@ class Window:
 
     Attributes:
         layers: int [L], indices into ``structure.layers``.
-        judged: bool [L], layers with a kernel.
+        judged, filled: bool [L], layers with a kernel, and with one that has elements.
         loss: the trend of the loss.
         step, points, settled_points: step of the latest point taken in, the number of points, and
             of those after ``settle_step``.
@@ -78,6 +78,9 @@ class Window:
         self.layers, self._unit = np.unique(layer_of, return_inverse=True)
         self.judged = np.zeros(len(self.layers), dtype=bool)
         self.judged[self._unit[kernel]] = True
+        self.filled = np.zeros(len(self.layers), dtype=bool)
+        sizes = np.array([v.size for v in structure.variables], dtype=np.int64)
+        self.filled[self._unit[kernel & (sizes > 0)]] = True
         # Rows of kernels (or embeddings, in layers without kernels), grouped by layer.
         self._rows = np.flatnonzero(flow & (kernel | ~self.judged[self._unit]))
         self._rows = self._rows[np.argsort(self._unit[self._rows], kind="stable")]
@@ -95,7 +98,7 @@ class Window:
         bias = np.array([v.role == "bias" for v in structure.variables], dtype=bool)
         self._bias = np.flatnonzero(bias & self.judged[self._unit])
         self._biased = self._unit[self._bias]
-        self._sizes = np.array([max(v.size, 1) for v in structure.variables], dtype=np.float64)
+        self._sizes = np.maximum(sizes, 1).astype(np.float64)
         self._gamma = [
             row
             for row, v in enumerate(structure.variables)
@@ -188,7 +191,7 @@ class Window:
         self.bias_silent = np.zeros(len(self.layers), dtype=bool)
         self.bias_silent[self._biased[silent]] = True
         self.starved = np.zeros(len(self.layers), dtype=bool)
-        self.starved[self._biased[~silent]] = True
+        self.starved[self._biased[statistics[self._bias, _ZERO] < 1.0]] = True
         if self.regularisation > facts.ROUNDING:
             norm = self._of_data(norm)
             sensitivity = np.where(norm == 0.0, 0.0, sensitivity)
@@ -363,13 +366,15 @@ class Window:
 
     def time_decades(self) -> np.ndarray:
         """float [L, 2], at the latest probe: log10 of |dL/dh_t| at the first time step over its
-        largest, and over that at the last; NaN for layers that are not recurrent."""
+        largest, and over that at the last; NaN for layers that are not recurrent, and where the
+        loss does not depend on the last one."""
         out = np.full((len(self.layers), 2), np.nan)
         for layer in () if self.probe is None else self.probe.through_time:
             norms = self.time_norms(layer)
             if np.isfinite(norms).all() and norms.max(initial=0.0) > 0.0:
                 wide = np.maximum(norms, TINY)
-                out[self.layers == layer] = np.log10(wide[0] / np.array([wide.max(), wide[-1]]))
+                last = wide[-1] if norms[-1] > 0.0 else np.nan  # nothing to grow from
+                out[self.layers == layer] = np.log10(wide[0] / np.array([wide.max(), last]))
         return out
 
     @property
