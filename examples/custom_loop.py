@@ -1,9 +1,10 @@
 """A `tf.GradientTape` loop, and the logarithm of 0 in a loss written by hand.
 
-Raw features of the wine data reach 1000, so the first logits differ by hundreds, a softmax gives
-exactly 0, and `-log(p)` is infinite. The run `by_hand` has a `nonfinite` finding at its first step,
-whose cause is that logarithm; `on_unhealthy="stop"` sets `recorder.stop_training`, and the loop ends.
-`from_logits` differs in the loss alone, which is its first suggestion: every gradient is finite.
+Raw features of the wine data reach 1000, so the first logits differ by hundreds, their softmax is
+exactly 0 somewhere, and `-log(p)` infinite. The run `by_hand` has a `nonfinite` finding at its
+first step, whose cause is that logarithm; `on_unhealthy="stop"` sets `recorder.stop_training`, and
+the loop ends. `from_logits`, the first suggestion, is the same network with a loss that takes
+logits: every gradient is finite, and it learns.
 """
 
 import argparse
@@ -24,13 +25,12 @@ x, y = sklearn.datasets.load_wine(return_X_y=True)
 data = tf.data.Dataset.from_tensor_slices((x.astype("float32"), y.astype("int32")))
 
 
-def by_hand(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+def by_hand(labels: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
     """Mean of -log p of the labels."""
-    p = tf.gather(tf.nn.softmax(logits), labels, batch_dims=1)
-    return tf.reduce_mean(-tf.math.log(p))
+    return -tf.reduce_mean(tf.math.log(tf.gather(p, labels, batch_dims=1)))
 
 
-def train(name: str, loss_of: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> None:
+def train(name: str, activation: str | None, loss_of: Callable) -> None:
     """Trains one network; gradients are recorded between the tape and the optimizer."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
@@ -38,14 +38,14 @@ def train(name: str, loss_of: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> No
             keras.Input((13,)),
             keras.layers.Dense(32, "relu", name="hidden_1"),
             keras.layers.Dense(32, "relu", name="hidden_2"),
-            keras.layers.Dense(3, name="logits"),
+            keras.layers.Dense(3, activation, name="output"),
         ]
     )
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(model.trainable_variables)
 
     @tf.function
-    def differentiate(features: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def differentiate(features: tf.Tensor, labels: tf.Tensor) -> tuple:
         with tf.GradientTape() as tape:
             loss = loss_of(labels, model(features, training=True))
         return loss, tape.gradient(loss, model.trainable_variables)
@@ -69,8 +69,9 @@ def train(name: str, loss_of: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> No
             if recorder.stop_training:
                 break
     report = recorder.report()
-    print(f"{name}: {report.verdict} {report.kinds} after {step} steps, loss {float(loss):.2f}")
+    end = f"loss {float(loss):.2f} after {step} steps"
+    print(f"{name}: {report.verdict}", *report.kinds, end, sep=", ")
 
 
-train("by_hand", by_hand)
-train("from_logits", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+train("by_hand", "softmax", by_hand)
+train("from_logits", None, keras.losses.SparseCategoricalCrossentropy(from_logits=True))

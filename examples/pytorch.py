@@ -1,8 +1,9 @@
-"""A deep ReLU network in plain PyTorch, without Keras, with two initialisers.
+"""A deep ReLU network in plain PyTorch, without Keras, and its initial weights.
 
-PyTorch draws the weights of a `Linear` with a third of the variance that ReLU needs, so in twelve
-layers in a row the signal, and with it the gradient, fades. In the Gradients tab the run `default`
-tells of vanishing gradients and of the initialiser as their cause; with `he` the same network learns.
+PyTorch draws the weights of a `Linear` with a sixth of the variance that ReLU asks for: in twelve
+layers in a row the signal fades, and the gradient with it. In the Gradients tab the first rows of
+the run `default` are blue from step 1 on, and the cause is the initialiser. With He's, the first
+suggestion (run `he`), the same network learns.
 """
 
 import argparse
@@ -15,46 +16,48 @@ from tb_gradplugin import GradientRecorder
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--logdir", default="logs/pytorch")
-parser.add_argument("--epochs", type=int, default=15)
+parser.add_argument("--epochs", type=int, default=8)
 args = parser.parse_args()
 
 digits = sklearn.datasets.load_digits()
-x = torch.tensor(digits.data / 16, dtype=torch.float32)
-y = torch.tensor(digits.target)
+data = torch.utils.data.TensorDataset(
+    torch.tensor(digits.data / 16, dtype=torch.float32), torch.tensor(digits.target)
+)
 
 
-def build(initializer: str) -> nn.Sequential:
-    """Twelve hidden layers of 64 units."""
-    widths = [64] * 13
-    hidden = [
-        layer for n, m in zip(widths, widths[1:]) for layer in (nn.Linear(n, m), nn.ReLU())
-    ]
-    net = nn.Sequential(*hidden, nn.Linear(64, 10))
-    if initializer == "he":
-        for layer in net:
-            if isinstance(layer, nn.Linear):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+def build() -> nn.Sequential:
+    """Twelve hidden layers of 64 units; the names of modules are those in the tab."""
+    net = nn.Sequential()
+    for i in range(12):
+        net.add_module(f"linear_{i}", nn.Linear(64, 64))
+        net.add_module(f"relu_{i}", nn.ReLU())
+    net.add_module("logits", nn.Linear(64, 10))
     return net
 
 
-for initializer in ("default", "he"):
+def initialise(layer: nn.Module) -> None:
+    """He initialisation."""
+    if isinstance(layer, nn.Linear):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)
+
+
+for name in ("default", "he"):
     torch.manual_seed(0)
-    net = build(initializer)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
-    batches = torch.utils.data.DataLoader(
-        torch.utils.data.TensorDataset(x, y), batch_size=64, shuffle=True
-    )
-    logdir = f"{args.logdir}/{initializer}"
+    net = build()
+    if name == "he":
+        net.apply(initialise)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    batches = torch.utils.data.DataLoader(data, batch_size=64, shuffle=True)
     with GradientRecorder(
-        logdir, net, optimizer=optimizer, loss_name="cross_entropy"
+        f"{args.logdir}/{name}", net, optimizer=optimizer, loss_name="cross_entropy"
     ) as recorder:
         for _ in range(args.epochs):
-            for features, labels in batches:
-                loss = nn.functional.cross_entropy(net(features), labels)
+            for x, y in batches:
                 optimizer.zero_grad()
+                loss = nn.functional.cross_entropy(net(x), y)
                 loss.backward()
                 recorder.record(loss=loss)
                 optimizer.step()
     report = recorder.report()
-    print(f"{initializer}: {report.verdict} {report.kinds}, loss {loss:.2f}")
+    print(f"{name}: {report.verdict}", *report.kinds, f"loss {loss.item():.2f}", sep=", ")

@@ -1,5 +1,9 @@
-"""REINFORCE on a cart-pole of 15 lines of NumPy
+"""REINFORCE on the cart-pole, with a learning rate that collapses the policy and one that solves it.
 
+An agent's loss need not fall, so no `loss_name` is given and only the gradients are judged; what is
+to rise is the return, drawn beside them by `metrics=`. Adam at 1 (run `rate_1`) throws the weights to
+many times their size: an `exploding` finding by step 20, long before the return tells. The run
+`rate_0.01` is healthy and balances the pole for all 200 steps.
 """
 
 import argparse
@@ -13,68 +17,66 @@ from tb_gradplugin import GradientRecorder
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--logdir", default="logs/reinforcement_learning")
 parser.add_argument("--updates", type=int, default=60)
-parser.add_argument("--lr", type=float, default=0.01)
 args = parser.parse_args()
 
-EPISODES, STEPS, DISCOUNT = 16, 200, 0.99
+EPISODES, LENGTH, DISCOUNT = 16, 200, 0.99
+rng = np.random.default_rng(0)
 
 
 def push(state: np.ndarray, action: np.ndarray) -> np.ndarray:
-    """Barto, Sutton and Anderson's cart-pole, 0.02 s on; state [episodes, 4], action 0 or 1."""
+    """The cart-poles 0.02 s later; state [episodes, 4], action 0 (left) or 1 (right)."""
     _, v, angle, spin = state.T
-    sin, cos = np.sin(angle), np.cos(angle)
-    force = (20.0 * action - 10.0 + 0.05 * spin**2 * sin) / 1.1
-    turn = (9.8 * sin - cos * force) / (0.5 * (4 / 3 - 0.1 * cos**2 / 1.1))
-    return state + 0.02 * np.stack([v, force - 0.05 * turn * cos / 1.1, spin, turn], axis=1)
+    force = (20.0 * action - 10.0 + 0.05 * spin**2 * np.sin(angle)) / 1.1
+    turn = 9.8 * np.sin(angle) - np.cos(angle) * force
+    turn /= 0.5 * (4 / 3 - 0.1 * np.cos(angle) ** 2 / 1.1)
+    force -= 0.05 * turn * np.cos(angle) / 1.1
+    return state + 0.02 * np.stack([v, force, spin, turn], axis=1)
 
 
-rng = np.random.default_rng(0)
-keras.utils.set_random_seed(0)
-policy = keras.Sequential(
-    [
-        keras.Input((4,)),
-        keras.layers.Dense(32, "tanh", name="hidden"),
-        keras.layers.Dense(2, name="logits"),
-    ]
-)
-optimizer = keras.optimizers.Adam(args.lr)
-
-
-def play():
-    state = rng.uniform(-0.05, 0.05, (EPISODES, 4))
-    alive = np.ones(EPISODES, bool)
-    states, actions, rewards = [], [], []
-    while alive.any() and len(states) < STEPS:
-        logits = policy(state.astype("float32")).numpy()
-        right = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
-        action = (rng.random(EPISODES) < right).astype(int)
+def play(policy: keras.Model) -> tuple[np.ndarray, ...]:
+    """States, actions and returns of all steps of a batch of episodes, and the mean return."""
+    act = tf.function(policy)
+    state, alive = rng.uniform(-0.05, 0.05, (EPISODES, 4)), np.ones(EPISODES, bool)
+    states, actions, played = [], [], []
+    while alive.any() and len(states) < LENGTH:
+        logits = act(state.astype("float32")).numpy()
+        action = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
         states.append(state)
         actions.append(action)
-        rewards.append(alive)
+        played.append(alive)
         state = push(state, action)
         alive = alive & (np.abs(state[:, 0]) < 2.4) & (np.abs(state[:, 2]) < 0.21)
-    return np.array(states, "float32"), np.array(actions), np.array(rewards)
+    played = np.array(played)
+    returns = np.zeros(played.shape)
+    to_come = np.zeros(EPISODES)
+    for t in reversed(range(len(played))):
+        returns[t] = to_come = played[t] + DISCOUNT * to_come
+    states = np.array(states, "float32")
+    return states[played], np.array(actions)[played], returns[played], played.sum() / EPISODES
 
 
-with GradientRecorder(args.logdir, policy, optimizer=optimizer) as recorder:
-    for step in range(1, args.updates + 1):
-        states, actions, played = play()
-        returns = np.zeros(played.shape)
-        after = 0.0
-        for t in reversed(range(len(played))):
-            returns[t] = after = played[t] + DISCOUNT * after
-        advantage = (returns - returns[played].mean()) / (returns[played].std() + 1e-8)
-        with tf.GradientTape() as tape:
-            entropy = keras.losses.sparse_categorical_crossentropy(
-                actions[played], policy(states[played]), from_logits=True
-            )
-            loss = tf.reduce_mean(entropy * advantage[played].astype("float32"))
-        gradients = tape.gradient(loss, policy.trainable_variables)
-        score = played.sum(axis=0).mean()
-        recorder.record(
-            gradients, policy.trainable_variables, step=step, loss=loss, metrics={"return": score}
-        )
-        optimizer.apply(gradients, policy.trainable_variables)
-        if step % 10 == 1: print(step, score)
-report = recorder.report()
-print(f"{report.verdict} {report.kinds}, return {score:.0f} of {STEPS}")
+for rate in (1, 0.01):
+    keras.utils.set_random_seed(0)
+    policy = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(32, "tanh", name="hidden"),
+            keras.layers.Dense(2, name="logits"),
+        ]
+    )
+    weights, optimizer = policy.trainable_variables, keras.optimizers.Adam(rate)
+    with GradientRecorder(f"{args.logdir}/rate_{rate}", policy, optimizer=optimizer) as recorder:
+        for step in range(1, args.updates + 1):
+            states, actions, returns, score = play(policy)
+            advantage = ((returns - returns.mean()) / returns.std()).astype("float32")
+            with tf.GradientTape() as tape:
+                surprise = keras.losses.sparse_categorical_crossentropy(
+                    actions, policy(states), from_logits=True
+                )
+                loss = tf.reduce_mean(surprise * advantage)
+            gradients = tape.gradient(loss, weights)
+            recorder.record(gradients, weights, step=step, loss=loss, metrics={"return": score})
+            optimizer.apply(gradients, weights)
+    report = recorder.report()
+    end = f"return {score:.0f} of {LENGTH}"
+    print(f"rate {rate}: {report.verdict}", *report.kinds, end, sep=", ")

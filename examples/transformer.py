@@ -2,9 +2,10 @@
 
 The task: is the largest token at an even place larger than the largest at an odd one? Adam at 0.1
 (run `rate_0.1`) throws the weights to several times their size before anything is learned, and the
-loss stays where a constant prediction is: an `exploding` finding from step 20 on, though the
-gradients themselves are small. The first suggestion is 0.001 (run `rate_0.001`), which learns. There the
-query and key kernels get far smaller gradients than the rest, which is usual and no finding.
+loss stays where a constant prediction is: an `exploding` finding from step 20 on, although the loss
+curve alone looks like that of a network too weak for its task. The first suggestion, 0.001 (run
+`rate_0.001`), learns. Query and key kernels get smaller gradients than the rest there, and the bias
+of the key none at all: that is how attention is, and no finding.
 """
 
 import argparse
