@@ -2,8 +2,8 @@
 
 Generator and discriminator have a recorder each, told apart by `name`, and are runs of their own in
 the Gradients tab: choose one and compare it with the other to see which of the two is ahead. In a
-game neither loss has to fall, so no `loss_name` is given and `slow` and `stalled` are not looked for:
-both losses go up and down, and both runs are healthy.
+game neither loss has to fall, so no `loss_name` is given, and `slow` and `stalled` are not looked
+for: both losses go up and down, and both runs are healthy.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Mixed precision with loss scaling, and a feature that float16 cannot hold.
 
 The largest number of float16 is 65504. A yearly income may be more, and then is Inf from the first
-layer on: in the run `raw` every step is skipped, halving the loss scale does not help, and the
-verdict is `nonfinite`. With standardised features (run `scaled`) `LossScaleOptimizer` finds its
-scale: the first steps overflow and are skipped too, which is how it searches and no finding.
+layer on: in the run `raw` every step is skipped, halving the loss scale does not help, and a
+`nonfinite` finding ends the training. With standardised features (run `scaled`) the first steps
+overflow and are skipped too, but that is how `LossScaleOptimizer` finds its scale, and no finding.
 Gradients are shown divided by the loss scale, so they compare with those of a float32 run.
 """
 
@@ -43,7 +43,7 @@ for name, x in [("raw", raw), ("scaled", scaled)]:
         loss="binary_crossentropy",
         metrics=["accuracy"],
     )
-    monitor = GradientMonitor(f"{args.logdir}/{name}")
+    monitor = GradientMonitor(f"{args.logdir}/{name}", on_unhealthy="stop")
     history = model.fit(x, y, batch_size=64, epochs=args.epochs, verbose=0, callbacks=[monitor])
     report = monitor.report()
     accuracy = f"accuracy {history.history['accuracy'][-1]:.2f}"

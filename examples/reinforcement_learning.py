@@ -1,8 +1,8 @@
-"""REINFORCE on the cart-pole, with a learning rate that collapses the policy and one that solves it.
+"""REINFORCE on the cart-pole, at a learning rate that ruins the policy and at one that solves it.
 
 An agent's loss need not fall, so no `loss_name` is given and only the gradients are judged; what is
-to rise is the return, drawn beside them by `metrics=`. Adam at 1 (run `rate_1`) throws the weights to
-many times their size: an `exploding` finding by step 20, long before the return tells. The run
+to rise is the return, drawn beside them by `metrics=`. Adam at 1 (run `rate_1.0`) throws the weights
+to many times their size: an `exploding` finding at step 20, long before the return tells. The run
 `rate_0.01` is healthy and balances the pole for all 200 steps.
 """
 
@@ -39,7 +39,7 @@ def play(policy: keras.Model) -> tuple[np.ndarray, ...]:
     state, alive = rng.uniform(-0.05, 0.05, (EPISODES, 4)), np.ones(EPISODES, bool)
     states, actions, played = [], [], []
     while alive.any() and len(states) < LENGTH:
-        logits = act(state.astype("float32")).numpy()
+        logits = policy.predict_on_batch(state.astype("float32"))
         action = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
         states.append(state)
         actions.append(action)
@@ -55,7 +55,7 @@ def play(policy: keras.Model) -> tuple[np.ndarray, ...]:
     return states[played], np.array(actions)[played], returns[played], played.sum() / EPISODES
 
 
-for rate in (1, 0.01):
+for rate in (1.0, 0.01):
     keras.utils.set_random_seed(0)
     policy = keras.Sequential(
         [
