@@ -1,9 +1,9 @@
 """A plain stack of sixteen convolutions on handwritten digits, and residual connections.
 
-Where its input is small SiLU halves it, and the gradient too. In a deep plain stack (run `plain`)
-next to nothing of the image arrives at the head, and less of the gradient at the image: the heatmap
-is bluer the nearer a row is to the input. With a residual connection and layer normalisation around
-each convolution (run `residual`, the first suggestion) the gradient has a way past every layer.
+SiLU halves a small signal, and the gradient on its way back. In a deep plain stack (run `plain`)
+next to nothing of the image arrives at the head, and less of the gradient at the image: a
+`vanishing` finding, and a heatmap that is bluer the nearer a row is to the input. Residual
+connections with layer normalisation, the first suggestion (run `residual`), lead past every layer.
 `map_layers` keeps pictures of the stem's gradient: open that layer, then *gradient map*.
 """
 

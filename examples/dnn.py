@@ -2,8 +2,8 @@
 
 A sigmoid passes on at most a quarter of the gradient: ten in a row leave next to nothing for the
 first layers. In the Gradients tab the first rows of the run `sigmoid` are blue from step 1 on, and
-the verdict names them and their cause. `relu` is the first suggestion applied, at the same depth,
-width and learning rate: no row is blue, and the network learns.
+a `vanishing` finding names them and their cause. Its first suggestion, ReLU with He initialisation
+(run `relu`), has the same depth, width and learning rate: no row is blue, and the network learns.
 """
 
 import argparse

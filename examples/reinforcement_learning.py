@@ -1,9 +1,9 @@
-"""REINFORCE on the cart-pole, at a learning rate that ruins the policy and at one that solves it.
+"""REINFORCE on the cart-pole, at a learning rate that is far too high and at one that solves it.
 
-An agent's loss need not fall, so no `loss_name` is given and only the gradients are judged; what is
-to rise is the return, drawn beside them by `metrics=`. Adam at 1 (run `rate_1.0`) throws the weights
-to many times their size: an `exploding` finding at step 20, long before the return tells. The run
-`rate_0.01` is healthy and balances the pole for all 200 steps.
+An agent's loss need not fall, so no `loss_name` is given and `slow` and `stalled` are not looked
+for; what is to rise is the return, drawn beside the gradients by `metrics=`. Adam at 1 (run
+`rate_1.0`) throws the weights to many times their size: an `exploding` finding at step 20, long
+before the return tells. The run `rate_0.01` is healthy and comes near the 200 steps of an episode.
 """
 
 import argparse
@@ -35,7 +35,6 @@ def push(state: np.ndarray, action: np.ndarray) -> np.ndarray:
 
 def play(policy: keras.Model) -> tuple[np.ndarray, ...]:
     """States, actions and returns of all steps of a batch of episodes, and the mean return."""
-    act = tf.function(policy)
     state, alive = rng.uniform(-0.05, 0.05, (EPISODES, 4)), np.ones(EPISODES, bool)
     states, actions, played = [], [], []
     while alive.any() and len(states) < LENGTH:
