@@ -19,7 +19,7 @@ from tests.conftest import REPO, tensorboard_command
 
 FOLDER = REPO / "examples"
 TABLE = (FOLDER / "README.md").read_text(encoding="utf-8")
-FRAMEWORKS = ("jax", "keras", "tensorflow", "torch")
+FRAMEWORKS = ("keras", "tensorflow", "torch")
 
 
 class Example(NamedTuple):
