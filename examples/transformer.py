@@ -19,9 +19,10 @@ from tb_gradplugin.callbacks import GradientMonitor
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--logdir", default="logs/transformer")
 parser.add_argument("--epochs", type=int, default=10)
+parser.add_argument("--blocks", type=int, default=2)
 args = parser.parse_args()
 
-LENGTH, VOCABULARY, WIDTH, HEADS, BLOCKS = 12, 20, 32, 4, 2
+LENGTH, VOCABULARY, WIDTH, HEADS = 12, 20, 32, 4
 rng = np.random.default_rng(0)
 x = rng.integers(0, VOCABULARY, (1024, LENGTH))
 y = (x[:, ::2].max(axis=1) > x[:, 1::2].max(axis=1)).astype("int32")
@@ -32,7 +33,7 @@ def build(rate: float) -> keras.Model:
     inputs = keras.Input((LENGTH,), dtype="int32")
     places = layers.Embedding(LENGTH, WIDTH, name="places")(keras.ops.arange(LENGTH))
     h = layers.Embedding(VOCABULARY, WIDTH, name="tokens")(inputs) + places
-    for i in range(BLOCKS):
+    for i in range(args.blocks):
         z = layers.LayerNormalization(name=f"block_{i}_norm_1")(h)
         h += layers.MultiHeadAttention(HEADS, WIDTH // HEADS, name=f"block_{i}_attention")(z, z)
         z = layers.LayerNormalization(name=f"block_{i}_norm_2")(h)
