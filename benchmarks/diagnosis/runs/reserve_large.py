@@ -31,7 +31,9 @@ Add = Callable[..., None]
 def exploding(add: Add) -> None:
     """Initial weights, rates and scales that are too large.
 
-    TODO
+    Learn with He, batch normalisation, standardised inputs and targets, pixels in [0, 1] and the
+    mean of the loss, all else equal (`shells-normal1` with a momentum of 0.9); rates of 0.1 (SGD)
+    and 1e-3 (Adam, RMSprop).
     """
     add(
         "shells-normal1",
@@ -39,7 +41,12 @@ def exploding(add: Add) -> None:
         "stddev of 1",
         lambda: plain("shells", 8, 48, "relu", sgd(0.01), lambda: normal(1.0)),
     )
-    add("shapes-residual", BLOWN, "no normalisation", lambda: residual(20, sgd(0.02), norm=False))
+    add(
+        "shapes-plain-skips",
+        BLOWN,
+        "residual, no normalisation",
+        lambda: residual(24, sgd(0.02), norm=False),
+    )
     add(
         "trips-rawy",
         KILLED,
@@ -102,7 +109,8 @@ def exploding(add: Add) -> None:
 def dead(add: Add) -> None:
     """Units and heads that nothing reaches.
 
-    TODO
+    Learn with a bias of 0, a rate of 3e-3 (`sales`: 0.01), standardised targets and a linear
+    head, a sigmoid, pixels in [0, 1] with Glorot and no constraint.
     """
     add(
         "churn-bias",

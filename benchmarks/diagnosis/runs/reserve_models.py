@@ -66,7 +66,7 @@ def pictures(
 
 def lenet(act: str, opt: Any) -> Setup:
     """LeCun et al. 1998, with two dense layers more."""
-    pool = lambda: layers().AveragePooling2D()
+    pool = lambda: layers().AveragePooling2D(2)
     body = [layers().Conv2D(6, 3, activation=act), pool(), layers().Conv2D(16, 3, activation=act)]
     body += [pool(), layers().Flatten(), *(dense(units, act) for units in (60, 42, 30, 24))]
     return fit("shapes", body, opt)
