@@ -191,12 +191,6 @@ def divergence(y: Any, p: Any) -> Any:
     return k().ops.sum(y * k().ops.log(y / p), axis=-1)
 
 
-def entropy(y: Any, p: Any) -> Any:
-    """Binary cross-entropy written out: 0 * log 0 once a probability is 0 or 1."""
-    log = k().ops.log
-    return -k().ops.mean(y * log(p) + (1 - y) * log(1 - p), axis=-1)
-
-
 def overlap(y: Any, p: Any) -> Any:
     """Logarithm of the Dice coefficient of a row, which has none where nothing is true."""
     total = lambda v: k().ops.sum(v, axis=-1)

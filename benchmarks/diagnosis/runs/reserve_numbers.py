@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.diagnosis.runs.base import FIRST, LAST, NONFINITE
+from benchmarks.diagnosis.runs.base import FIRST, NONFINITE
 from benchmarks.diagnosis.runs.models import adam, dense, k, opts, sgd
 from benchmarks.diagnosis.runs.reserve_models import (
     constant_column,
     deviation,
     divergence,
-    entropy,
     fit,
     labels,
     log_variance,
@@ -26,7 +25,7 @@ from benchmarks.diagnosis.runs.reserve_models import (
     relative,
     sounds,
 )
-from benchmarks.diagnosis.runs.unseen_models import layers, own
+from benchmarks.diagnosis.runs.unseen_models import entropy, layers, own
 
 
 def nonfinite(add: Callable[..., None]) -> None:
@@ -71,28 +70,24 @@ def nonfinite(add: Callable[..., None]) -> None:
         NONFINITE,
         "relative error of targets of 0",
         lambda: plain("sales", 2, 30, "relu", adam(3e-3), loss=relative, baseline=1.0),
-        LAST,
     )
     add(
         "shells-divergence",
         NONFINITE,
         "0 * log 0 in a divergence",
         lambda: plain("shells", 2, 30, "tanh", adam(3e-3), loss=divergence, baseline=1.386),
-        LAST,
     )
     add(
         "genres-entropy",
         NONFINITE,
         "log of a probability of 0",
         lambda: labels(adam(0.1), loss=entropy, baseline=0.66),
-        LAST,
     )
     add(
         "genres-dice",
         NONFINITE,
         "log of an overlap with nothing",
         lambda: labels(adam(3e-3), loss=overlap, baseline=0.9),
-        LAST,
     )
     add(
         "trips-variance",
