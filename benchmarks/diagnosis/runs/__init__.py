@@ -8,6 +8,7 @@ from benchmarks.diagnosis.runs import (
     faults,
     fresh,
     holdout,
+    reserve,
     sealed,
     stackoverflow,
     thedeepchecker,
@@ -27,6 +28,7 @@ FAMILIES = (
     holdout,
     unseen,
     sealed,
+    reserve,
 )
 
 
