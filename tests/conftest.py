@@ -28,10 +28,23 @@ def pytest_runtest_makereport():
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> tuple[str, str]:
-    """(log directory, what was printed) of `tb-gradients demo`, trained once for all tests."""
+    """(log directory, what was printed) of `tb-gradients demo`, trained once for all tests.
+
+    Also if these run in several processes, which have the parent of their directories in common.
+    """
     pytest.importorskip("tensorflow")
     pytest.importorskip("sklearn")
-    directory = str(tmp_path_factory.mktemp("demo") / "logs")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo"
+    directory, printed = str(folder / "logs"), folder / "printed.txt"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        deadline = time.monotonic() + 600
+        while not printed.exists():
+            assert time.monotonic() < deadline, "the demo is trained by another process"
+            time.sleep(0.2)
+        return directory, printed.read_text()
     done = subprocess.run(
         [sys.executable, "-m", "tb_gradplugin.cli", "demo", directory],
         cwd=REPO,
@@ -39,8 +52,11 @@ def demo(tmp_path_factory) -> tuple[str, str]:
         text=True,
         timeout=600,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return directory, done.stdout + done.stderr
+    text = done.stdout + done.stderr
+    printed.with_suffix(".part").write_text(text)
+    printed.with_suffix(".part").rename(printed)
+    assert done.returncode == 0, text
+    return directory, text
 
 
 def tensorboard_command(cwd: pathlib.Path) -> list[str]:
