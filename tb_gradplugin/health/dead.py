@@ -5,6 +5,7 @@ Formula, defaults and known false alarms: ``docs/rules/dead.md``.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     purpose: it counts only if no layer before it has one either, after ``slow_step``.
 
     With progress: zero for 20 points, in a layer that had a gradient before; warning while others
-    still have one.
+    still have one, critical if none has and ``burnt_out``.
     """
     apart = disconnected(window, t)
     if window.step < t.settle_step or not (window.zeros or apart.any()):
@@ -54,8 +55,8 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     if window.loss.progress and window.alive[window.judged].any():
         others = bool((window.judged & (window.norm > 0.0)).any())
         long = window.zero_points >= t.dead_points_with_progress
-        # Of nothing at all it is progress no longer, whatever the loss was at first.
-        sick, severity = zero & window.alive & long, "warning" if others else "critical"
+        counts = others or burnt_out(window)
+        sick, severity = zero & window.alive & long & counts, "warning" if others else "critical"
     else:
         # A dead layer does not revive: one that does is only silent for some batches.
         came_back = (window.revived > 0) & (window.points - window.revived < t.window_points)
@@ -71,6 +72,20 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
         return None
     since = np.maximum(window.zero_since, 1)
     return Detection(sick, severity, origin(window, sick), {"apart": apart}, since)
+
+
+LEARNED = 1e-3
+"""Share of the initial loss below which a network without any gradient has learned all there is."""
+
+
+def burnt_out(window: Window) -> bool:
+    """Whether progress since the start may be nothing but a first loss that was huge.
+
+    A constant output does not get below a baseline; where that is not known, only a loss of next
+    to nothing tells that nothing is left to learn.
+    """
+    loss = window.loss
+    return math.isnan(loss.baseline) and loss.recent > LEARNED * abs(loss.initial)
 
 
 def disconnected(window: Window, t: Thresholds) -> np.ndarray:
@@ -231,5 +246,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     else:
         id_ = "cut"
         why = "nothing of the loss reaches them, as behind a constant or saturated layer"
-    end = "while the loss falls without them" if loss.progress else "and the loss does not fall"
+    end = "and the loss does not fall"
+    if loss.progress:
+        end = "whatever the loss did before" if everything else "while the loss falls without them"
     return Explanation(f"dead.{id_}", f"{subject}, {end}: {why}.", evidence)

@@ -56,8 +56,8 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     if settled and window.weight_growth > t.weight_growth:
         return Detection(window.everything, "critical", None, {"sign": "weights"})
     # Next to weights that a penalty has shrunk every update is large.
-    shrunk = facts.collapsed(window)
-    if window.settled_points >= t.window_points and window.fast and not shrunk:
+    fast = window.settled_points >= t.window_points and window.fast
+    if fast and not facts.collapsed(window):
         # Tiny weights far from the output take large relative updates: that is vanishing.
         far = window.attenuation < -t.attenuation
         fast = window.judged & (window.update_ratio > t.update_ratio) & ~far
