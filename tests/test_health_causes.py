@@ -601,7 +601,7 @@ def test_a_network_that_is_dead_as_a_whole_is_found_whatever_its_first_loss_was(
     learned = lambda step: 5.0 if step < 6 else 1.2e-7  # noqa: E731  as Keras clips it
     assert run(chain(3), 300, loss=learned, baseline=math.nan, norm=dies).findings == ()
     assert run(chain(3), 300, loss=learned, baseline=2.0, norm=dies).findings == ()
-    below = lambda step: 150.0 if step < 6 else 1.1  # noqa: E731
+    below = lambda step: 2.2 if step < 6 else 1.1  # noqa: E731
     assert run(chain(3), 300, loss=below, baseline=2.0, norm=dies).findings == ()
     one = lambda step: 1.0 if step < 8 else [0.0, 1.0, 1.0]  # noqa: E731
     (finding,) = run(chain(3), 300, loss=loss, baseline=math.nan, norm=one).findings
