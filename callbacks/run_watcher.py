@@ -112,6 +112,7 @@ class RunWatcher:
         self._with_linear: Captured | None = None
         self._pending: list[tuple[Captured, float]] = []  # to be judged; when they were collected
         self._users_error: BaseException | None = None
+        self._told: dict[tuple[str, str], set[str]] = {}  # kind and cause -> layers told of
 
     def report(self) -> HealthReport:
         """The findings so far, under the last part of the run's directory as its name."""
@@ -249,7 +250,11 @@ class RunWatcher:
                 self._users_error = error
                 raise
         elif self._on_unhealthy != "ignore":
-            _print(_message(finding, self._network_name))
+            # A finding that heals and comes back is no news.
+            known = self._told.setdefault((finding.kind, finding.cause_id), set())
+            if not finding.layers or not known.issuperset(finding.layers):
+                _print(_message(finding, self._network_name))
+            known.update(finding.layers)
             if self._on_unhealthy == "stop" and finding.severity == "critical":
                 self._stop()
 

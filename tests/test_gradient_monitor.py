@@ -24,6 +24,7 @@ from tb_gradplugin import Finding, bins
 from tb_gradplugin.callbacks import GradientMonitor, gradient_monitor, run_watcher
 from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
 from tb_gradplugin.structure import ModelStructure
+from tests import fake_runs
 from tests.reference import tape_gradients
 
 REPO = pathlib.Path(__file__).parents[1]
@@ -769,3 +770,18 @@ def test_a_loss_scale_that_was_halved_down_to_zero_is_survived(tmp_path):
     assert float(optimizer.dynamic_scale) == 0.0
     assert monitor.report().kinds == ["nonfinite"]
     assert monitor.report().runs[tmp_path.name].logged == 16
+
+
+def test_a_finding_that_heals_and_comes_back_is_printed_once(tmp_path, capsys):
+    monitor = GradientMonitor(tmp_path)
+    for named in (["a", "b"], ["b"], ["a", "b"], ["b", "c"]):
+        monitor._tell(fake_runs.finding(layers=named))
+    monitor._tell(fake_runs.finding("dead", ["a"]))
+    told = capsys.readouterr().out
+    assert told.count("vanishing (critical)") == 2
+    assert told.count("dead (critical)") == 1
+    seen = []
+    monitor = GradientMonitor(tmp_path / "b", on_unhealthy=seen.append)
+    for _ in range(2):
+        monitor._tell(fake_runs.finding())
+    assert len(seen) == 2
