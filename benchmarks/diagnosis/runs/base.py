@@ -122,10 +122,24 @@ class Run:
 
 
 class Family:
-    """Collects the runs of one file."""
+    """Collects the runs of one file; ``fine`` and ``sick`` put ``prefix`` before their ids."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self.runs: list[Run] = []
+
+    def fine(self, id: str, source: str, build: Callable[[], Setup]) -> None:
+        self.add(self._prefix + id, HEALTHY, build, source=source)
+
+    def sick(
+        self,
+        id: str,
+        expected: tuple[str, ...],
+        source: str,
+        build: Callable[[], Setup],
+        first_sick: int | None = None,
+    ) -> None:
+        self.add(self._prefix + id, expected, build, source=source, first_sick=first_sick)
 
     def add(
         self, id: str, expected: tuple[str, ...] | None, build: Callable[[], Setup], **more: Any

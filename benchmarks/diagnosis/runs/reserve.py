@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.diagnosis.runs import reserve_flow, reserve_large, reserve_numbers
-from benchmarks.diagnosis.runs.base import HEALTHY, LAST, SHUT, SLOW, STALLED, Family, Setup
+from benchmarks.diagnosis.runs.base import LAST, SHUT, SLOW, STALLED, Family
 from benchmarks.diagnosis.runs.models import adam, dense, k, opts, sgd
 from benchmarks.diagnosis.runs.reserve_healthy import healthy
 from benchmarks.diagnosis.runs.reserve_models import (
@@ -32,21 +32,9 @@ from benchmarks.diagnosis.runs.unseen_vanishing import SMALL
 
 def runs() -> list[Any]:
     """Healthy ones first."""
-    family = Family()
-
-    def fine(id: str, source: str, build: Callable[[], Setup]) -> None:
-        family.add(f"V-{id}", HEALTHY, build, source=source)
-
-    def add(
-        id: str,
-        expected: tuple[str, ...],
-        source: str,
-        build: Callable[[], Setup],
-        first_sick: int | None = None,
-    ) -> None:
-        family.add(f"V-{id}", expected, build, source=source, first_sick=first_sick)
-
-    healthy(fine)
+    family = Family("V-")
+    add = family.sick
+    healthy(family.fine)
     reserve_flow.vanishing(add)
     reserve_flow.through_time(add)
     reserve_large.exploding(add)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.diagnosis.runs import sealed_flow, sealed_large, sealed_numbers
-from benchmarks.diagnosis.runs.base import HEALTHY, LAST, SHUT, SLOW, STALLED, Family, Setup
+from benchmarks.diagnosis.runs.base import LAST, SHUT, SLOW, STALLED, Family
 from benchmarks.diagnosis.runs.models import adam, dense, k, opts, sgd
 from benchmarks.diagnosis.runs.sealed_healthy import healthy
 from benchmarks.diagnosis.runs.sealed_models import (
@@ -32,21 +32,9 @@ from benchmarks.diagnosis.runs.unseen_vanishing import SMALL
 
 def runs() -> list[Any]:
     """Healthy ones first."""
-    family = Family()
-
-    def fine(id: str, source: str, build: Callable[[], Setup]) -> None:
-        family.add(f"S-{id}", HEALTHY, build, source=source)
-
-    def add(
-        id: str,
-        expected: tuple[str, ...],
-        source: str,
-        build: Callable[[], Setup],
-        first_sick: int | None = None,
-    ) -> None:
-        family.add(f"S-{id}", expected, build, source=source, first_sick=first_sick)
-
-    healthy(fine)
+    family = Family("S-")
+    add = family.sick
+    healthy(family.fine)
     sealed_flow.vanishing(add)
     sealed_flow.through_time(add)
     sealed_large.exploding(add)

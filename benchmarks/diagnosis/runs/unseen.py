@@ -12,12 +12,10 @@ from typing import Any
 
 from benchmarks.diagnosis.runs import unseen_large, unseen_vanishing
 from benchmarks.diagnosis.runs.base import (
-    HEALTHY,
     LAST,
     SHUT,
     SLOW,
     Family,
-    Setup,
 )
 from benchmarks.diagnosis.runs.models import (
     adam,
@@ -55,21 +53,9 @@ HELD_DOWN = ("stalled", "vanishing", "dead")
 
 def runs() -> list[Any]:
     """Healthy ones first."""
-    family = Family()
-
-    def fine(id: str, source: str, build: Callable[[], Setup]) -> None:
-        family.add(f"R-{id}", HEALTHY, build, source=source)
-
-    def add(
-        id: str,
-        expected: tuple[str, ...],
-        source: str,
-        build: Callable[[], Setup],
-        first_sick: int | None = None,
-    ) -> None:
-        family.add(f"R-{id}", expected, build, source=source, first_sick=first_sick)
-
-    healthy(fine)
+    family = Family("R-")
+    add = family.sick
+    healthy(family.fine)
     unseen_vanishing.depth(add)
     unseen_vanishing.through_time(add)
     unseen_large.exploding(add)
