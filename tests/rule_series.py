@@ -41,6 +41,15 @@ def with_layer(structure: ModelStructure, layer: Layer) -> ModelStructure:
     return dataclasses.replace(structure, layers=(*structure.layers, layer))
 
 
+def with_second_layer(structure: ModelStructure, layer: Layer) -> ModelStructure:
+    """The same with a layer without variables right behind the first."""
+    first, *others = structure.layers
+    variables = (dataclasses.replace(v, layer=v.layer + (v.layer > 0)) for v in structure.variables)
+    return dataclasses.replace(
+        structure, layers=(first, layer, *others), variables=tuple(variables)
+    )
+
+
 def softmax_over_one_unit() -> ModelStructure:
     """Two dense layers, the last of them with an output that is always 1."""
     structure = chain(2, head="softmax")

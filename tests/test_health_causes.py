@@ -15,6 +15,7 @@ from tb_gradplugin.health.judge import Judge, judge_run
 from tb_gradplugin.health.report import RunHealth, joined
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 from tests.rule_series import (
+    FADING,
     broken,
     chain,
     learning,
@@ -23,6 +24,7 @@ from tests.rule_series import (
     recurrent_structure,
     run,
     with_layer,
+    with_second_layer,
 )
 
 FADES = [10.0 ** (i - 5) for i in range(6)]
@@ -489,11 +491,7 @@ def test_a_gamma_of_zero_lets_no_gradient_through():
 
 
 def test_an_operation_without_a_gradient_is_named():
-    structure = chain(3, "tanh", head="linear")
-    inserted = Layer("sign", "Lambda")
-    layers = (structure.layers[0], inserted, *structure.layers[1:])
-    variables = (dataclasses.replace(v, layer=v.layer + (v.layer > 0)) for v in structure.variables)
-    structure = dataclasses.replace(structure, layers=layers, variables=tuple(variables))
+    structure = with_second_layer(chain(3, "tanh", head="linear"), Layer("sign", "Lambda"))
     norm = [0.0, 0.0, 1.0, 1.0]
     (finding,) = run(structure, norm=norm).findings
     assert (finding.cause_id, finding.evidence["between"]) == ("dead.blocked", ["sign"])
@@ -502,11 +500,8 @@ def test_an_operation_without_a_gradient_is_named():
 
 
 def test_outputs_that_are_zero_behind_an_activation_of_its_own_are_those_of_the_layer():
-    structure = chain(3, "linear", head="softmax")
     relu = Layer("relu", "ReLU", "relu")
-    layers = (structure.layers[0], relu, *structure.layers[1:])
-    variables = (dataclasses.replace(v, layer=v.layer + (v.layer > 0)) for v in structure.variables)
-    structure = dataclasses.replace(structure, layers=layers, variables=tuple(variables))
+    structure = with_second_layer(chain(3, "linear", head="softmax"), relu)
     seen = probe(structure, dead_share=[0.0, 1.0, 0.0, 0.0])
     (finding,) = run(structure, norm=0.0, seen=seen).findings
     assert finding.layers == ("d0", "d1", "d2")
@@ -517,13 +512,11 @@ def test_outputs_that_are_zero_behind_an_activation_of_its_own_are_those_of_the_
 
 def test_weights_that_decay_has_shrunk_carry_no_gradient():
     shrinks = lambda step: max(math.exp(-step / 10), 1e-3)  # noqa: E731
-    (finding,) = run(
-        chain(10, "tanh"), norm=[10.0 ** (i - 9) for i in range(10)], weight=shrinks
-    ).findings
+    (finding,) = run(chain(10, "tanh"), norm=FADING, weight=shrinks).findings
     assert finding.cause_id == "vanishing.regularised"
     assert finding.evidence["weight_size"] < 0.3
     adamw = chain(10, "tanh", optimizer="AdamW")
-    (finding,) = run(adamw, norm=[10.0 ** (i - 9) for i in range(10)], weight=shrinks).findings
+    (finding,) = run(adamw, norm=FADING, weight=shrinks).findings
     assert "weight_decay=0.0001" in finding.remedies[0].snippet
 
 
@@ -565,11 +558,7 @@ def test_weights_thrown_off_by_data_that_is_not_scaled():
 
 
 def test_first_layers_that_are_given_no_gradient_at_all():
-    structure = chain(3, "tanh", head="linear")
-    inserted = Layer("round", "Lambda")
-    layers = (structure.layers[0], inserted, *structure.layers[1:])
-    variables = (dataclasses.replace(v, layer=v.layer + (v.layer > 0)) for v in structure.variables)
-    structure = dataclasses.replace(structure, layers=layers, variables=tuple(variables))
+    structure = with_second_layer(chain(3, "tanh", head="linear"), Layer("round", "Lambda"))
     first = {"norm": [math.nan, 1.0, 1.0, 1.0]}
     (finding,) = run(structure, **first).findings
     assert (finding.cause_id, finding.evidence["between"]) == ("dead.blocked", ["round"])

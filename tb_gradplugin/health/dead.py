@@ -93,10 +93,10 @@ def disconnected(window: Window, t: Thresholds) -> np.ndarray:
 
     Without progress after ``slow_step`` only: layers may be unused on purpose.
     """
-    loss, none = window.loss, window.filled & np.isnan(window.peak_norm)
+    loss = window.loss
     if window.step < t.slow_step or loss.progress or not loss.is_supervised:
-        none = np.zeros_like(none)
-    gets = np.flatnonzero(window.norm > 0.0)
+        return np.zeros_like(window.filled)
+    none, gets = window.filled & np.isnan(window.peak_norm), np.flatnonzero(window.norm > 0.0)
     return none & (np.arange(len(none)) < (gets[0] if len(gets) else 0))
 
 
@@ -113,7 +113,7 @@ def origin(window: Window, sick: np.ndarray) -> np.ndarray:
     if facts.constant_output(window) and (sick & window.head).any():
         return window.head
     activation = facts.common_activation(window.structure, [int(i) for i in window.layers[sick]])
-    if deep(window, activation) or window.gamma()[1] < facts.NO_GAMMA:
+    if deep(window, activation) or facts.no_gamma(window):
         return sick
     if window.probe is not None:
         off = np.flatnonzero(sick & outputs_zero(window))
@@ -158,13 +158,14 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     layers = [int(i) for i in window.layers[shown]]
     everything = bool((window.zero_points[window.judged] > 0).all())
     revived = window.revived > 0
+    had_gradient = bool(window.alive[shown].any())
     evidence = {
         "zero_layers": int(shown.sum()),
         "judged_layers": int(window.judged.sum()),
         "zero_since_step": max(int(window.zero_since[shown].min()), 1),
         "zero_points": int(window.zero_points[shown].max()),
         "zero_share": float(window.zero_share[shown].max()),
-        "had_gradient_before": int(window.alive[shown].any()),
+        "had_gradient_before": int(had_gradient),
         "loss": loss.smoothed,
         "baseline_loss": loss.baseline,
         "learning_rate": window.learning_rate,
@@ -180,31 +181,30 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     if everything and facts.constant_output(window):
         id_ = "single_softmax"
         why = "softmax over a single unit is always 1, so the output does not depend on any weight"
-    elif (rate_dropped := facts.dropout_rate(window)) > facts.DROPPED:
-        evidence["dropout_rate"] = rate_dropped
-        id_ = "dropout"
-        why = f"dropout switches off {number(100 * rate_dropped)} % of a layer"
+    elif held := facts.dropped(window):
+        id_, why = "dropout", held[0]
+        evidence |= held[1]
     elif window.output[1] in facts.RECTIFIERS and (shown & window.head & ~window.starved).any():
         id_ = "relu_head"
         why = f"the {window.output[1]} of the last layer gives 0 for every input"
     elif window.improper:
         id_ = "mismatch"
         why = facts.IMPROPER[0].lower() + facts.IMPROPER[1:]
-    elif window.alive[shown].any() and (
+    elif had_gradient and (
         held := facts.penalty(window, window.first_regularisation) or facts.shrunk(window)
     ):
         id_, why = "regularised", held[0]
         evidence |= held[1]
-    elif window.alive[shown].any() and deep(window, activation):
+    elif had_gradient and deep(window, activation):
         id_ = "deep"
         why = (
             f"it does not get through {plural(int(window.judged.sum()), 'layer')} of {activation} "
             "units without normalisation between them"
         )
-    elif window.alive[shown].any() and -np.inf < window.peak_influence[shown].max() < FAINT:
+    elif had_gradient and -np.inf < window.peak_influence[shown].max() < FAINT:
         id_ = "faint"
         why = "it was next to nothing from the start, and then the last of it went"
-    elif window.alive[shown].any():
+    elif had_gradient:
         id_, data = "died", facts.unscaled(window)
         evidence["update_ratio"] = window.first_ratio
         rate = window.learning_rate
@@ -225,9 +225,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         evidence["batch_size"] = samples
         id_ = "normalisation"
         why = f"batch normalisation over {plural(samples, 'sample')} leaves nothing of the signal"
-    elif (gamma := window.gamma())[1] < facts.NO_GAMMA:
-        id_, evidence["gamma"] = "gamma", gamma[1]
-        why = f"the batch normalisation {gamma[0]} multiplies by a gamma of size {number(gamma[1])}"
+    elif held := facts.no_gamma(window):
+        id_, why = "gamma", held[0]
+        evidence |= held[1]
     elif activation in facts.RECTIFIERS and window.inverse_widths > facts.NARROW:
         id_, evidence["inverse_width_sum"] = "narrow", window.inverse_widths
         why = (

@@ -256,6 +256,15 @@ NO_GAMMA = 0.05
 """Root mean square of gamma below which normalisation switches a layer off."""
 
 
+def no_gamma(window: Window) -> tuple[str, dict[str, Any]] | None:
+    """Batch normalisation that switches its layer off, in words and as evidence, if there is."""
+    path, gamma = window.gamma()
+    if not gamma < NO_GAMMA:
+        return None
+    why = f"the batch normalisation {path} multiplies by a gamma of size {number(gamma)}"
+    return why, {"gamma": gamma}
+
+
 def recurrent(structure: ModelStructure, layers: Iterable[int]) -> bool:
     """Whether one of ``layers`` applies its weights at every step of a sequence."""
     through_time = {v.layer for v in structure.variables if v.role == "recurrent_kernel"}
@@ -329,6 +338,14 @@ def dropout_rate(window: Window) -> float:
     return float(np.fmax.reduce(rates, initial=0.0))
 
 
+def dropped(window: Window) -> tuple[str, dict[str, Any]] | None:
+    """Dropout that leaves too little, in words and as evidence, if there is."""
+    rate = dropout_rate(window)
+    if not rate > DROPPED:
+        return None
+    return f"dropout switches off {number(100 * rate)} % of a layer", {"dropout_rate": rate}
+
+
 DEEP = 8
 """Layers up to which better initial weights alone let a network learn; from there on its depth is
 at fault beside them."""
@@ -367,14 +384,9 @@ def improper(window: Window, record: StepRecord) -> bool:
     """
     probe, structure = window.probe, window.structure
     units, activation_ = window.output
-    if probe is None or probe.step != record.step:
+    if probe is None or probe.step != record.step or "entropy" not in structure.plain_loss:
         return False
-    last = structure.layers[-1]
-    if (
-        activation_ not in (None, "linear")
-        or "entropy" not in structure.plain_loss
-        or not last.parameters
-    ):
+    if activation_ not in (None, "linear") or not structure.layers[-1].parameters:
         return False
     if not math.isfinite(record.scalar("baseline_loss")):
         return False  # the loss is weighted or summed

@@ -63,15 +63,13 @@ class Judge:
         self._first = record.step if self._first is None else self._first
         self._last = record.step
         self._logged += 1
-        if record.scalar("skipped") == 1.0:
-            # Loss scaling met an overflow on purpose, and no weight changed.  But no scale makes
-            # the loss itself overflow.
-            overflows = not math.isfinite(record.scalar("loss"))
-            self._overflows = self._overflows + 1 if overflows else 0
-            if self._overflows < self._t.hold_points:
-                return []
-        else:
-            self._overflows = 0
+        # Loss scaling meets overflows on purpose, and no weight changes.  But no scale makes the
+        # loss itself overflow.
+        skipped = record.scalar("skipped") == 1.0
+        overflows = skipped and not math.isfinite(record.scalar("loss"))
+        self._overflows = self._overflows + 1 if overflows else 0
+        if skipped and self._overflows < self._t.hold_points:
+            return []
         # NaN stands for "nothing to compare" throughout; comparisons with it are False.
         with np.errstate(all="ignore"):
             return [self._finding(case) for case in self._judge(record)]

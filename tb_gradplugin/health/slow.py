@@ -86,27 +86,26 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         "baseline_loss": loss.baseline,
         "learning_rate": rate,
     }
-    if found.details["sign"] == "scale":
-        times = target_scale(window)
-        evidence["target_scale"] = times
-        why = f"targets vary {number(times)} times as much as the output before training"
-        return Explanation("slow.data", f"Gradients arrive in every layer, but {why}.", evidence)
-    if data := facts.faint_inputs(window):
-        why = f"the {data.what} are of size {number(data.size)}"
-        return Explanation("slow.data", f"Gradients arrive in every layer, but {why}.", evidence)
     by = facts.by_optimizer(structure)
     at = f" at learning rate {number(rate)}" if math.isfinite(rate) else ""
-    if found.details["sign"] == "update":
+    if found.details["sign"] == "scale":
+        times = target_scale(window)
+        id_, evidence["target_scale"] = "data", times
+        why = f"targets vary {number(times)} times as much as the output before training"
+    elif data := facts.faint_inputs(window):
+        id_, why = "data", f"the {data.what} are of size {number(data.size)}"
+    elif found.details["sign"] == "update":
+        id_ = "rate"
         why = f"no update{by}{at} changes a layer's weights by more than {number(100 * ratio)} %"
         raised = new_rate("raise", structure, Pace(rate, ratio))
         if 0.0 < raised * ratio < t.slow_update_ratio * rate:
+            id_ = "gradient"
             why += ", nor would it at any usual rate: the loss may be multiplied by a small number"
-            why = f"Gradients arrive in every layer, but {why}."
-            return Explanation("slow.gradient", why, evidence)
     else:
+        id_ = "rate"
         why = (
             f"even straight downhill, all updates{by}{at} could have lowered the loss by only "
             f"{number(100 * window.reach)} %, and it is {number(loss.smoothed / loss.baseline)} "
             "times that of the best constant prediction"
         )
-    return Explanation("slow.rate", f"Gradients arrive in every layer, but {why}.", evidence)
+    return Explanation(f"slow.{id_}", f"Gradients arrive in every layer, but {why}.", evidence)

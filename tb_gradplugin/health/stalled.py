@@ -28,6 +28,10 @@ OVERSHOOT = 0.3
 """Share of its size by which a variable is thrown to and fro, long after the start."""
 
 
+OUTRIGHT = ("output", "regularised")
+"""Reasons that leave no hope, for which no plateau is waited for."""
+
+
 def detect(window: Window, t: Thresholds) -> Detection | None:
     """After ``stall_step``: the loss is not below ``stall_level`` of the constant prediction's (or
     of its start) and has not fallen by ``stall_fall`` since half the time, and something is known
@@ -39,16 +43,13 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     loss = window.loss
     if window.step < min(t.slow_step, t.stall_step) or not loss.is_supervised or loss.progress:
         return None
-    if window.step >= t.slow_step and facts.output_mismatch(window):
-        return Detection(window.everything, "warning", window.head)
-    held = (
-        facts.penalty(window, window.regularisation) or facts.dropout_rate(window) > facts.DROPPED
-    )
-    if window.step >= t.slow_step and held:
-        return Detection(window.everything, "warning")
+    known = reason(window)
+    if window.step >= t.slow_step and known is not None and known[0] in OUTRIGHT:
+        shown = window.head if known[0] == "output" else None
+        return Detection(window.everything, "warning", shown)
     if window.step < t.stall_step or not loss.stands_still:
         return None
-    if window.step < PLATEAU * t.stall_step and reason(window) is None:
+    if window.step < PLATEAU * t.stall_step and known is None:
         return None
     return Detection(window.everything, "warning")
 
@@ -61,10 +62,8 @@ def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
         return "output", wrong[0].lower() + wrong[1:], {}
     if held := facts.penalty(window, window.regularisation):
         return "regularised", *held
-    rate = facts.dropout_rate(window)
-    if rate > facts.DROPPED:
-        why = f"dropout switches off {number(100 * rate)} % of a layer"
-        return "regularised", why, {"dropout_rate": rate}
+    if held := facts.dropped(window):
+        return "regularised", *held
     if window.overshoot > OVERSHOOT:
         by = facts.by_optimizer(structure)
         size = number(100 * window.overshoot)
@@ -73,10 +72,8 @@ def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
     if samples is not None:
         why = f"batch normalisation works on {plural(samples, 'sample')}"
         return "normalisation", why, {"batch_size": samples}
-    path, gamma = window.gamma()
-    if gamma < facts.NO_GAMMA:
-        why = f"the batch normalisation {path} multiplies by a gamma of size {number(gamma)}"
-        return "normalisation", why, {"gamma": gamma}
+    if held := facts.no_gamma(window):
+        return "normalisation", *held
     share = facts.saturated_share(window)
     if share > facts.SATURATED:
         why = f"{number(100 * share)} % of a layer's outputs lie where its activation is flat"

@@ -128,7 +128,6 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     lost = decades if math.isfinite(decades) else t.attenuation
     small = evidence["start_decades"] > facts.EXPLAINED * lost
     careless = facts.careless_start(structure, layers)
-    normalised, gamma = window.gamma()
     narrow = window.inverse_widths
     how_much = f"shrinks by {number(decades)} decades" if math.isfinite(decades) else "dies out"
     if slope > 0.0:
@@ -157,13 +156,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         )
     elif facts.recurrent(structure, layers):
         id_, why = "recurrent", f"The gradient {how_much}, through the steps of a recurrent layer"
-    elif gamma < facts.NO_GAMMA:
-        id_ = "gamma"
-        evidence["gamma"] = gamma
-        why = (
-            f"The gradient {how_much}: the batch normalisation {normalised} multiplies by a gamma "
-            f"of size {number(gamma)}"
-        )
+    elif held := facts.no_gamma(window):
+        id_, why = "gamma", f"The gradient {how_much}: {held[0]}"
+        evidence |= held[1]
     elif activation in facts.SATURATING and not (small and activation not in facts.WEAK):
         id_ = "saturating"
         why = f"The gradient {how_much}: the activation {activation} weakens it in each layer"

@@ -315,17 +315,17 @@ class Window:
         """Geometric mean over the kernels of |W| / max(|W| at first, sqrt(fan out)); NaN: none."""
         if not (self.points and len(self._kernels)):
             return math.nan
-        grown = _or_one(self._norms[self._kernel_rows]) / self._first_weight[self._kernels]
-        return float(np.exp(np.mean(np.log(grown))))
+        return _geometric_mean(
+            _or_one(self._norms[self._kernel_rows]) / self._first_weight[self._kernels]
+        )
 
     @property
     def shrinkage(self) -> float:
         """Geometric mean over the kernels of |W| / |W| at first; NaN where the start is unknown."""
         rows = self._kernel_rows
-        if not len(rows):
-            return math.nan
-        with np.errstate(all="ignore"):
-            return float(np.exp(np.mean(np.log(self._norms[rows] / self._first_norms[rows]))))
+        return (
+            _geometric_mean(self._norms[rows] / self._first_norms[rows]) if len(rows) else math.nan
+        )
 
     @property
     def attenuation(self) -> np.ndarray:
@@ -419,6 +419,11 @@ class Window:
     def paths(self, mask: np.ndarray) -> tuple[str, ...]:
         """Paths of the layers in ``mask``, forward order."""
         return tuple(self.structure.layers[i].path for i in self.layers[mask])
+
+
+def _geometric_mean(ratios: np.ndarray) -> float:
+    """Geometric mean."""
+    return float(np.exp(np.mean(np.log(ratios))))
 
 
 def _or_one(weights: np.ndarray) -> np.ndarray:
