@@ -147,14 +147,13 @@ def profile(panel: Axes, series: scales.LayerSeries) -> None:
     left end.
     """
     rows = np.arange(len(series.layers))
-    usable = np.isfinite(series.norm) & (series.norm > 0) & ~series.bad
+    usable = series.norm > 0  # NaN where not finite
     dot = 5 if len(rows) <= 60 else 2
     for at, colour in ((0, FIRST), (-1, LAST)):
         norm = np.where(usable[at], series.norm[at], np.nan)
         panel.plot(norm, rows, ".-", color=colour, linewidth=1, markersize=dot)
-    nonfinite = series.bad[-1] | np.isinf(series.norm[-1])
-    zero = (series.norm[-1] == 0) & ~nonfinite
-    for there, code in ((zero, scales.ZERO), (nonfinite, scales.NONFINITE)):
+    zero = series.norm[-1] == 0
+    for there, code in ((zero, scales.ZERO), (series.bad[-1], scales.NONFINITE)):
         at, colour = np.flatnonzero(there), SPECIAL[code][0]
         place = panel.get_yaxis_transform()
         panel.plot(np.full(len(at), 0.02), at, "_", ms=9, mew=2, color=colour, transform=place)
