@@ -170,6 +170,7 @@ class GradientMonitor(RunWatcher, keras.callbacks.Callback):
             self._probes.begin(done + 1)
         else:
             self._step = max(self._step, done)
+        self._before = self._step
         self._baseline = BaselineLoss(model.loss)
         self._schedule.begin(self._step + 1)
         self._writer.begin(self._step + 1)
@@ -233,10 +234,11 @@ class GradientMonitor(RunWatcher, keras.callbacks.Callback):
 
     @never_breaks_training
     def on_train_end(self, logs: Any = None) -> None:
-        """Keras's hook: closes the event file."""
+        """Keras's hook: what is clear at the end, and the event file is closed."""
         self._collect()
         if self._capture is not None:
             self._capture.disarm()
+        self._end_fit()
         self._writer.close()
 
     # What ``RunWatcher`` asks for.

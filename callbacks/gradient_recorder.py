@@ -251,6 +251,7 @@ class GradientRecorder(RunWatcher):
             self._schedule.begin(step)
             self._writer.begin(step)
             self._begun = True
+            self._before = step - 1
         if not self._schedule.due(step):  # the first call of an "every N-th step"
             return
         self._schedule.logged(step)
@@ -341,6 +342,7 @@ class GradientRecorder(RunWatcher):
     def _end(self) -> None:
         self._finish(None)
         self._judge_pending()
+        self._end_fit()
 
     # What ``RunWatcher`` asks for.
 

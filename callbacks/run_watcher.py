@@ -105,6 +105,7 @@ class RunWatcher:
         self._notes: tuple[Note, ...] = ()
         self._off = False
         self._step = 0  # last train step that was done
+        self._before = 0  # train steps before this fit
         self._points = 0
         self._log2_points = Schedule(max_interval=None, dense=DENSE_HISTOGRAMS)
         self._structure: ModelStructure | None = None
@@ -195,6 +196,19 @@ class RunWatcher:
         if captured.linear is not None:
             self._with_linear = captured
         return opened
+
+    def _end_fit(self) -> None:
+        """Says what a longer fit might still have overcome."""
+        if self._judge is None or self._step <= self._before:
+            return
+        opened = self._judge.end(self._step - self._before)
+        self._writer.write_fit(self._before + 1, self._step)
+        if opened:
+            self._opened()
+            self._writer.write_health(self._step, self._health())
+        self._before = self._step
+        for finding in opened:
+            self._tell(finding)
 
     def _write_maps(self) -> None:
         step, maps = self._maps.take(self._variables)

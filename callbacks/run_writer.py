@@ -90,6 +90,10 @@ class RunWriter:
         """The findings and notes so far, between logged steps."""
         self._write(lambda: summaries.health_event(step, time.time(), health))
 
+    def write_fit(self, first_step: int, step: int) -> None:
+        """A fit that began with ``first_step`` ended with ``step``."""
+        self._write(lambda: summaries.fit_event(first_step, step, time.time()))
+
     def write_map(self, step: int, path: str, row: int, picture: GradientMap) -> None:
         """The picture of the gradient of the variable ``path``, the structure's ``row``-th."""
         self._write(lambda: summaries.map_event(path, row, picture, step, time.time()))

@@ -22,6 +22,8 @@ TRAINING_TAG = "gradients/training"
 HEALTH_TAG = "gradients/health"
 MODEL_TAG = "gradients/model"
 PROBE_TAG = "gradients/probe"
+FIT_TAG = "gradients/fit"
+"""The first step of a fit, at the step with which it ended."""
 MAP_TAG = "gradients/map"
 """A tag of its own for each variable: followed by ``/`` and its row."""
 

@@ -222,6 +222,13 @@ def read_probes(source: Source, models: Models) -> list[ProbeRecord]:
     return out
 
 
+def read_fits(source: Source) -> list[tuple[int, int]]:
+    """First and last step of every fit that ended, in order."""
+    points = source.read(metadata.FIT_TAG)
+    found = _decoded(source, metadata.FIT_TAG, points, summaries.decode_fit)
+    return [(first, step) for step, (_, first) in found.items()]
+
+
 def read_maps(
     source: Source, structure: ModelStructure, layer: int
 ) -> list[tuple[int, str, GradientMap]]:
@@ -242,7 +249,7 @@ def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
     monitor on; notes on the fit as a whole stay as they were written.
     """
     models, found = read_models(source), read_training(source)
-    probes, told = read_probes(source, models), read_health(source)
+    probes, told, fits = read_probes(source, models), read_health(source), read_fits(source)
     parts: list[RunHealth] = []
     first = (told.first_step if told is not None else None) or 0
     ends = (*models.steps[1:], math.inf)
@@ -257,7 +264,8 @@ def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
             if max(begin, first) <= step < end and step in training
         ]
         seen = [probe for probe in probes if max(begin, first) <= probe.step < end]
-        parts.append(judge_run(structure, records, thresholds, seen))
+        done = [fit for fit in fits if max(begin, first) <= fit[1] < end]
+        parts.append(judge_run(structure, records, thresholds, seen, done))
     return joined(parts, () if told is None else told.notes) if parts else None
 
 

@@ -28,6 +28,7 @@ _DTYPES = {
     "float32": types_pb2.DT_FLOAT,
     "float64": types_pb2.DT_DOUBLE,
     "uint16": types_pb2.DT_UINT16,
+    "int64": types_pb2.DT_INT64,
 }
 _LITTLE_ENDIAN = {name: np.dtype(name).newbyteorder("<") for name in _DTYPES}
 _CONTENT = json.dumps({"schema": metadata.SCHEMA_VERSION}).encode("ascii")
@@ -172,6 +173,13 @@ def health_event(step: int, wall_time: float, health: RunHealth) -> event_pb2.Ev
     return values_event(step, wall_time, [value])
 
 
+def fit_event(first_step: int, step: int, wall_time: float) -> event_pb2.Event:
+    """End, with ``step``, of a fit that began with ``first_step``."""
+    tensor = _tensor(np.asarray(first_step), "int64")
+    value = _value(metadata.FIT_TAG, tensor)
+    return values_event(step, wall_time, [value])
+
+
 def session_start_event(step: int, wall_time: float) -> event_pb2.Event:
     """Start of a fit whose first step is ``step``: older points from there on are void."""
     log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
@@ -246,6 +254,13 @@ def decode_histograms(array: np.ndarray) -> np.ndarray:
 def decode_training(array: np.ndarray) -> np.ndarray:
     """float64 [7], unchanged; DataError if it is something else."""
     return _checked(array, "float64", len(metadata.TRAINING_COLUMNS), 1)
+
+
+def decode_fit(array: np.ndarray) -> int:
+    """The first step of a fit; DataError if it is something else."""
+    if array.dtype != np.int64 or array.ndim:
+        raise DataError(f"holds {array.dtype}{list(array.shape)} where an int64 was expected")
+    return int(array)
 
 
 def decode_probe(array: np.ndarray, step: int, wall_time: float, layers: int) -> ProbeRecord:

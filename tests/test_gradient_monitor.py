@@ -20,8 +20,9 @@ from keras import layers
 from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.util import tensor_util
 
-from tb_gradplugin import Finding, bins
+from tb_gradplugin import Finding, Thresholds, bins
 from tb_gradplugin.callbacks import GradientMonitor, gradient_monitor, run_watcher
+from tb_gradplugin.logdir import read_report
 from tb_gradplugin.metadata import STATISTICS_COLUMNS, TRAINING_COLUMNS
 from tb_gradplugin.structure import ModelStructure
 from tests import fake_runs
@@ -317,6 +318,27 @@ def test_a_vanishing_network_is_reported_told_once_and_a_healthy_one_is_not(tmp_
     fit(small_model(), healthy, epochs=12)
     assert healthy.report().verdict == "healthy"
     assert capsys.readouterr().out == ""
+
+
+def noise():
+    """Labels that have nothing to do with the inputs: no network can lower its loss."""
+    rng = np.random.default_rng(6)
+    while True:
+        yield rng.normal(size=[32, 6]).astype("float32"), rng.integers(0, 3, size=32)
+
+
+def test_a_training_that_ends_without_progress_is_told_of_at_its_end(tmp_path, capsys):
+    model, monitor = small_model(optimizer=keras.optimizers.SGD(0.01)), GradientMonitor(tmp_path)
+    for steps, kinds in ((200, []), (300, ["stalled"])):
+        args = {"steps_per_epoch": 50, "verbose": 0, "shuffle": False, "callbacks": [monitor]}
+        model.fit(noise(), epochs=steps // 50, **args)
+        told = read_report(str(tmp_path))
+        assert told.kinds == kinds
+        assert monitor.report().kinds == told.kinds
+    assert capsys.readouterr().out.count("Training ended with the loss still at") == 1
+    again = read_report(str(tmp_path), Thresholds())
+    assert list(again.runs.values()) == list(told.runs.values())
+    assert read_report(str(tmp_path), Thresholds(stall_step=500)).kinds == []
 
 
 def test_the_finding_is_on_disk_as_soon_as_it_opens(tmp_path):

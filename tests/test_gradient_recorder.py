@@ -207,6 +207,18 @@ def test_a_sick_network_is_told_of_and_can_stop_the_loop(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_loop_that_ends_without_progress_is_told_of_when_it_closes(tmp_path):
+    model = classifier(1)
+    with GradientRecorder(tmp_path, model, loss_name="sparse_categorical_crossentropy") as recorder:
+        for loss in np.random.default_rng(0).normal(1.0, 0.02, size=300):
+            recorder.record([v * 0.1 for v in model.trainable_variables], loss=float(loss))
+            for variable in model.trainable_variables:
+                variable.assign(variable * 0.999)
+        assert recorder.report().kinds == []
+    (finding,) = recorder.report().findings
+    assert (finding.kind, finding.cause_id) == ("stalled", "stalled.plateau")
+
+
 def test_what_the_users_callable_raises_reaches_the_loop(tmp_path):
     def stop(finding):
         raise KeyError(finding.kind)

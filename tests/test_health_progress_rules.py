@@ -316,6 +316,41 @@ def test_a_standstill_without_any_reason_is_found_only_after_four_times_as_long(
     assert [r.id for r in finding.remedies] == ["labels", "inputs"]
 
 
+ENDED = {"stop": 300, "fits": ((1, 300),)}
+
+
+def test_a_training_that_ends_without_progress_is_not_waited_for():
+    finding = only(run(chain(3), **ENDED))
+    assert (finding.kind, finding.cause_id) == ("stalled", "stalled.labels")
+    assert (finding.since_step, finding.last_step) == (292, 292)  # logged last
+    assert finding.cause.startswith("Training ended with the loss still at 1, 1 times that")
+    assert run(chain(3), stop=300).findings == ()  # it goes on
+
+
+@pytest.mark.parametrize("fits", [((1, 200),), ((1, 100), (101, 200), (201, 300))])
+def test_short_fits_end_no_training(fits):
+    assert run(chain(3), stop=fits[-1][1], fits=fits).findings == ()
+
+
+def test_a_training_that_ended_with_some_progress_is_left_alone():
+    assert run(chain(3), loss=lambda s: 1.0 - 0.1 * (s > 250), **ENDED).findings == ()
+    assert run(chain(3), loss=learning, **ENDED).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "series"), [("slow", TINY), ("dead", {"norm": lambda s: float(s < 5)})]
+)
+def test_where_another_finding_says_why_the_end_adds_nothing(kind, series):
+    assert only(run(chain(3), **ENDED, **series)).kind == kind
+
+
+def test_what_the_end_of_a_fit_told_stays_until_a_further_fit_makes_progress():
+    fits = ((1, 300),)
+    assert only(run(chain(3), stop=600, fits=fits)).active
+    late = lambda s: 1.0 if s < 500 else 0.1  # noqa: E731
+    assert not only(run(chain(3), stop=800, fits=fits, loss=late)).active
+
+
 @pytest.mark.parametrize(("loss", "series"), [(2.0, {}), (1.0, UNKNOWN)])
 def test_a_standstill_elsewhere_than_at_the_baseline_is_a_plateau(loss, series):
     finding = only(run(chain(3), stop=1500, loss=loss, norm=10.0, **series))

@@ -93,7 +93,7 @@ def outcome(run: Run, failed: bool) -> str:
 
 
 def diagnose(recording: Recording, thresholds: Thresholds | None = None) -> Verdict:
-    """Our rules, fed as while training: probes come first, and after a finding opens."""
+    """Our rules, fed as by one fit: probes come first, and after a finding opens."""
     judge, step = Judge(recording.structure, thresholds), None
     probes = {probe.step: probe for probe in recording.probes}
     asked = True
@@ -104,6 +104,10 @@ def diagnose(recording: Recording, thresholds: Thresholds | None = None) -> Verd
         if judge.observe(record):
             asked = True
             step = record.step if step is None else step
+    if recording.records:
+        first, last = recording.records[0].step, recording.records[-1].step
+        if judge.end(last - first + 1) and step is None:
+            step = last
     return Verdict(judge.health().findings, step)
 
 

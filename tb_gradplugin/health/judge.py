@@ -87,6 +87,28 @@ class Judge:
             )
         self._window.probe = probe
 
+    def end(self, steps: int) -> list[Finding]:
+        """A fit of ``steps`` train steps ended; returns the findings that open with that.
+
+        No longer plateau is waited for: whoever looks at a training that ended without any progress
+        wants to be told so.  A fit shorter than ``stall_step`` is one of many and ends nothing.
+        """
+        others = (*SICK_GRADIENTS, "slow")
+        if steps < self._t.stall_step or any(c.active for k in others for c in self._cases(k)):
+            return []
+        with np.errstate(all="ignore"):
+            self._window.ended = True
+            found = stalled.detect(self._window, self._t)
+            # What was found stays until the loss falls, also in a further fit.
+            self._window.ended = found is not None
+            if found is None:
+                return []
+            opened = self._update("stalled", self._window.step, found, at_once=True)
+            return [self._finding(case) for case in opened]
+
+    def _cases(self, kind: str) -> list[Case]:
+        return self._trackers[kind].cases
+
     def _judge(self, record: StepRecord) -> list[Case]:
         broken = nonfinite.detect(self._window, record)
         opened = self._update("nonfinite", record.step, broken, at_once=True)
@@ -96,7 +118,7 @@ class Judge:
                 found = _MODULES[kind].detect(self._window, self._t)
                 opened += self._update(kind, record.step, found)
             # These two speak of gradients that are fine: where another rule sees none amiss.
-            amiss = any(c.active for k in SICK_GRADIENTS for c in self._trackers[k].cases)
+            amiss = any(c.active for k in SICK_GRADIENTS for c in self._cases(k))
             for kind in ("slow", "stalled"):
                 found = None if amiss else _MODULES[kind].detect(self._window, self._t)
                 opened += self._update(kind, record.step, found)
@@ -165,18 +187,30 @@ def judge_run(
     records: Iterable[StepRecord],
     thresholds: Thresholds | None = None,
     probes: Iterable[ProbeRecord] = (),
+    fits: Iterable[tuple[int, int]] = (),
 ) -> RunHealth:
     """Judges recorded steps, in order, as ``Judge`` would have while they were logged.
 
-    A probe is taken in before the first record of its step or a later one, as the monitor does.
+    A probe is taken in before the first record of its step or a later one, as the monitor does;
+    ``fits`` are the first and last step of those that ended.
     """
     judge = Judge(structure, thresholds)
     waiting = sorted(probes, key=lambda probe: probe.step, reverse=True)
+    ends = sorted(fits, key=lambda fit: fit[1], reverse=True)
     for record in records:
+        while ends and ends[-1][1] < record.step:
+            _end(judge, ends.pop())
         while waiting and waiting[-1].step <= record.step:
             judge.observe_probe(waiting.pop())
         judge.observe(record)
+    while ends:
+        _end(judge, ends.pop())
     return judge.health()
+
+
+def _end(judge: Judge, fit: tuple[int, int]) -> None:
+    first, last = fit
+    judge.end(last - first + 1)
 
 
 def _plain(evidence: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,8 @@ OUTRIGHT = ("output", "regularised")
 def detect(window: Window, t: Thresholds) -> Detection | None:
     """After ``stall_step``: the loss is not below ``stall_level`` of the constant prediction's (or
     of its start) and has not fallen by ``stall_fall`` since half the time, and something is known
-    that explains it; after four times ``stall_step`` nothing needs to be.
+    that explains it; after four times ``stall_step``, or when training ended with it, nothing needs
+    to be.
 
     Where the last activation cannot give what the loss asks for, a penalty outweighs the data, or
     dropout leaves next to nothing of it, no progress after ``slow_step`` is enough.
@@ -49,7 +50,8 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
         return Detection(window.everything, "warning", shown)
     if window.step < t.stall_step or not loss.stands_still:
         return None
-    if window.step < PLATEAU * t.stall_step and known is None:
+    patient = window.step < PLATEAU * t.stall_step and not window.ended
+    if patient and known is None:
         return None
     return Detection(window.everything, "warning")
 
@@ -110,5 +112,6 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         why = "it predicts the same for every input, so labels may not belong to their inputs"
     else:
         id_, why = "plateau", "updates lead nowhere: the learning rate or the loss may not fit"
-    what = f"The loss stays at {level}, though gradients arrive in every layer"
+    stays = "Training ended with the loss still" if window.ended else "The loss stays"
+    what = f"{stays} at {level}, though gradients arrive in every layer"
     return Explanation(f"stalled.{id_}", f"{what}: {why}.", evidence)

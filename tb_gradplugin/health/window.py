@@ -67,6 +67,7 @@ class Window:
         improper: at a probe the loss was higher than probabilities made of the last layer's
             outputs could give.
         probe: the latest look inside a train step, or None.
+        ended: a fit ended without progress: no plateau is waited for any more.
     """
 
     def __init__(self, structure: ModelStructure, thresholds: Thresholds):
@@ -108,6 +109,7 @@ class Window:
         self.loss = LossTrend(thresholds, structure.loss)
         self.output = facts.head(structure)
         self.probe: ProbeRecord | None = None
+        self.ended = False
         self.reach = self.pace = 0.0
         self.first_ratio = math.nan
         self.regularisation = self.first_regularisation = 0.0
