@@ -55,6 +55,8 @@ class Captured:
         linear: float32 [variables, buckets, 3] or None.
         probe: what was seen inside the step, or None.
         maps: index into ``variables`` -> picture of its gradient, still times ``scale``.
+        replicas: float [replicas], norm of the gradient of each device's own part of the batch,
+            divided by the loss scale; None with one device.
     """
 
     step: int
@@ -70,6 +72,7 @@ class Captured:
     linear: np.ndarray | None
     probe: CapturedProbe | None = None
     maps: dict[int, GradientMap] = dataclasses.field(default_factory=dict)
+    replicas: np.ndarray | None = None
 
     @property
     def divisor(self) -> np.ndarray:

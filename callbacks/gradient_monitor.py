@@ -11,6 +11,7 @@ import keras
 
 from tb_gradplugin.health.fitting import FitWatch
 from tb_gradplugin.health.judge import Judge
+from tb_gradplugin.health.replicas import ReplicaWatch
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.records import StepRecord
 from tb_gradplugin.structure import ModelStructure
@@ -161,12 +162,13 @@ class GradientMonitor(RunWatcher, keras.callbacks.Callback):
         self._capture.disarm()
         self._collect()
         iterations = getattr(getattr(model, "optimizer", None), "iterations", None)
-        done = 0 if iterations is None else int(iterations)
+        done = 0 if iterations is None else int(iterations.numpy())
         if self._structure_key is None:  # a new model: its own count of steps
             self._step = done
             self._judge = None
             self._earlier = []
             self._fit, self._notes = FitWatch(), ()
+            self._replicas = ReplicaWatch(self._thresholds)
             self._probes.begin(done + 1)
         else:
             self._step = max(self._step, done)

@@ -49,7 +49,9 @@ def step_record(
         "baseline_loss": baseline_loss,
         "learning_rate": captured.learning_rate,
         "loss_scale": float(captured.scale.max()),
-        "clip_ratio": _clip_ratio(optimizer, statistics[:, _NORM]),
+        "clip_ratio": _clip_ratio(
+            optimizer, statistics[:, _NORM], in_parts=captured.replicas is not None
+        ),
         "skipped": float(skipped),
     }
     histograms = None
@@ -121,6 +123,9 @@ def learning_rate(optimizer: Any) -> float:
     """The optimizer's current rate, of PyTorch's the first group's; NaN without one."""
     groups = getattr(optimizer, "param_groups", None)
     rate = groups[0].get("lr") if groups else getattr(optimizer, "learning_rate", None)
+    value_of = getattr(rate, "numpy", None)
+    if not groups and value_of is not None:
+        rate = value_of()  # a variable that has a copy on each device is no number
     return float("nan") if rate is None else float(rate)
 
 
@@ -135,8 +140,11 @@ def _spectral_radius(kernel: np.ndarray) -> float:
     return float(np.max(np.abs(np.linalg.eigvals(kernel.astype(np.float64)))))
 
 
-def _clip_ratio(optimizer: Any, norms: np.ndarray) -> float:
-    """Global gradient norm after clipping over before; NaN where norms alone cannot tell."""
+def _clip_ratio(optimizer: Any, norms: np.ndarray, *, in_parts: bool = False) -> float:
+    """Global gradient norm after clipping over before; NaN where norms alone cannot tell.
+
+    ``in_parts``: each device clips the gradient of its own part of the batch, as Keras has it.
+    """
     while hasattr(optimizer, "inner_optimizer"):
         from tb_gradplugin.remedies import StandardisedOptimizer
 
@@ -151,6 +159,8 @@ def _clip_ratio(optimizer: Any, norms: np.ndarray) -> float:
     of_each: float | None = getattr(optimizer, "clipnorm", None)
     if not (of_all or of_each):
         return 1.0
+    if in_parts:
+        return float("nan")
     norms = norms[np.isfinite(norms)].astype(np.float64)
     total = float(np.sqrt(np.sum(norms**2)))
     if total == 0.0:

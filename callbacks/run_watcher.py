@@ -14,6 +14,7 @@ import numpy as np
 
 from tb_gradplugin import bins, stores
 from tb_gradplugin.health.judge import Judge
+from tb_gradplugin.health.replicas import ReplicaWatch
 from tb_gradplugin.health.report import Finding, HealthReport, Note, RunHealth, joined
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.records import StepRecord
@@ -102,7 +103,8 @@ class RunWatcher:
         )
         self._judge: Judge | None = None
         self._earlier: list[RunHealth] = []  # of another set of trained variables
-        self._notes: tuple[Note, ...] = ()
+        self._notes: tuple[Note, ...] = ()  # on the fit
+        self._replicas = ReplicaWatch(self._thresholds)
         self._off = False
         self._step = 0  # last train step that was done
         self._before = 0  # train steps before this fit
@@ -186,6 +188,9 @@ class RunWatcher:
         judge = self._judge
         assert judge is not None
         self._look_inside(captured, judge)
+        if captured.replicas is not None:
+            scaled = bool(np.any(captured.scale != 1.0))
+            self._replicas.observe(record.step, captured.replicas, scaled=scaled)
         opened = judge.observe(record)
         if opened:
             self._opened()
@@ -238,7 +243,7 @@ class RunWatcher:
     def _health(self) -> RunHealth:
         """Findings of all sets of variables."""
         now = RunHealth() if self._judge is None else self._judge.health()
-        return joined([*self._earlier, now], self._notes)
+        return joined([*self._earlier, now], (*self._notes, *self._replicas.notes))
 
     def _write_stock_histograms(self, weights: np.ndarray, counts: np.ndarray) -> None:
         """Histograms of the latest gradients that have them, and of the weights after ``_step``.

@@ -12,7 +12,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import threading
 from collections.abc import Callable
+from concurrent import futures
 from typing import Any
 
 import keras
@@ -32,8 +34,8 @@ from .borrowed_step import (
 from .capture import Capture, Wish
 from .captured import Captured, CapturedProbe, picturable, shortest
 
-SINGLE_DEVICE = ("_DefaultDistributionStrategy", "OneDeviceStrategy")
-"""Strategies of ``tf.distribute`` whose variables are plain ones."""
+STRATEGIES = ("_DefaultDistributionStrategy", "OneDeviceStrategy", "MirroredStrategy")
+"""Strategies of ``tf.distribute`` under which a model is watched."""
 BRANCHES = ("CondBranchFuncGraph", "WhileCondFuncGraph", "WhileBodyFuncGraph")
 """Graphs of control flow inside a function, which see the variables of the function around them."""
 
@@ -48,7 +50,8 @@ class _Slot:
     """Where one ``optimizer.apply`` call of the instrumented step leaves its results.
 
     One read a captured step is cheaper than many: ``results`` holds, flat, how often the call has
-    been made, ``TOLD`` and the statistics of every variable, then the label moments.
+    been made, ``TOLD`` and the statistics of every variable, then the norm of each replica's own
+    gradient where there are several, then the label moments.
     """
 
     variables: list[Any]
@@ -60,11 +63,31 @@ class _Slot:
     calls: float = 0.0  # when last read
 
 
+class _Here(threading.local):
+    """What is known of the step that is traced (or runs), by this replica's thread.
+
+    Attributes:
+        graph: that is traced; None when eager.
+        calls: of optimizers so far.
+        loss: the latest, that of the data alone, and label moments (flat).
+        inside: an optimizer is being called; one that calls another counts once.
+    """
+
+    graph: Any = None
+    calls: int = 0
+    loss: tuple[Any, Any, Any] | None = None
+    inside: bool = False
+
+
 class TensorFlowCapture(Capture):
     """See ``capture.Capture``.
 
+    Under ``MirroredStrategy`` each device calls the optimizer with the gradient of its own part of
+    the batch, divided by their number; what is measured is the sum, which Keras applies.  The first
+    replica measures.
+
     Raises:
-        NotImplementedError: the model trains under a ``tf.distribute`` strategy of several devices.
+        NotImplementedError: the model trains under another ``tf.distribute`` strategy.
     """
 
     def __init__(
@@ -77,21 +100,26 @@ class TensorFlowCapture(Capture):
         exact_probe: bool = True,
     ):
         strategy = type(model.distribute_strategy).__name__
-        if strategy not in SINGLE_DEVICE:
+        if strategy not in STRATEGIES:
             raise NotImplementedError(f"GradientMonitor does not support {strategy} yet.")
         super().__init__(model, optimizers, updates=updates)
+        self.replicas = model.distribute_strategy.num_replicas_in_sync
+        self._own = self.replicas if self.replicas > 1 else 0
+        if self.replicas > 1:
+            self.probe_failure = NotImplementedError(
+                f"Looking inside a step (probe_freq, preflight) is not possible under {strategy} "
+                f"of {self.replicas} devices. Causes that only a probe sees, such as data that is "
+                "not scaled, are not named."
+            )
         self._histograms = histograms
         self._instrumented: Callable[..., Any] | None = None
         self._exact_probe = exact_probe
         self._probe: Any = None  # a tensorflow_probe.Probe, from the first one asked for
         self._probing: Callable[..., Any] | None = None  # the instrumented step with a probe
         self._slots: list[_Slot] = []
-        # Latest in the step that is traced: the loss, that of the data, label moments (flat).
-        self._loss: tuple[Any, Any, Any] | None = None
+        self._here = _Here()
         self._want: tf.Variable | None = None
         self._wanted = (False, False, False)
-        self._graph: Any = None
-        self._calls = 0
         self._pending: tuple[Wish, Any] | None = None
 
     def _one_shot(self, plain: Any, wish: Wish) -> Callable[..., Any]:
@@ -111,7 +139,12 @@ class TensorFlowCapture(Capture):
             set_train_function(model, plain)
             self._pending = None
             try:
-                with self._watched_optimizers():
+                # Here, not in the train step: replicas run it in threads that take turns.
+                with (
+                    self._watched_optimizers(),
+                    self._watched_calls(),
+                    self._watched_loss(self._note_loss),
+                ):
                     out = instrumented(iterator)
             except tf.errors.OpError as error:
                 if not _cannot_run(error):
@@ -146,20 +179,18 @@ class TensorFlowCapture(Capture):
         original = self._model.train_step
 
         def train_step(data: Any) -> Any:
-            self._calls, self._loss = 0, None
-            self._graph = _graph()
-            with contextlib.ExitStack() as stack:
-                stack.enter_context(self._watched_loss(self._note_loss))
-                stack.enter_context(self._watched_calls())
-                if probe is not None:
-                    stack.enter_context(probe.watching(data))
+            here = self._here
+            here.graph, here.calls, here.loss = _graph(), 0, None
+            with contextlib.nullcontext() if probe is None else probe.watching(data):
                 return original(data)
 
         return self._made_with(train_step, plain)
 
     def _watch_apply(self, optimizer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         def apply(grads: Any, trainable_variables: Any = None) -> Any:
-            if self._inside or not self._reached():  # an inner optimizer, or another's function
+            if (
+                self._here.inside or not self._reached()
+            ):  # an inner optimizer, or another's function
                 return original(grads, trainable_variables)
             grads, variables = list(grads), variables_of(optimizer, trainable_variables)
             before: list[Any] = []
@@ -174,11 +205,11 @@ class TensorFlowCapture(Capture):
                 self.failure = error
             graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
             done = 0 if graph is None else len(graph.get_operations())
-            self._inside = True
+            self._here.inside = True
             try:
                 out = original(grads, trainable_variables)
             finally:
-                self._inside = False
+                self._here.inside = False
             if self.failure is None:
                 self._guard(self._note_gradients, grads, variables, before, told, graph, done)
             return out
@@ -190,7 +221,7 @@ class TensorFlowCapture(Capture):
 
         A ``tf.function`` of the user's own keeps its trace: nothing of ours may get into it.
         """
-        return _graph() is self._graph
+        return _graph() is self._here.graph
 
     def _note_gradients(
         self,
@@ -201,23 +232,60 @@ class TensorFlowCapture(Capture):
         graph: Any,
         done: int,
     ) -> None:
-        xla = bool(self._model.jit_compile)
-        pairs = [
-            None if g is None or 0 in v.shape else stats.as_gradient(g, xla=xla)
-            for g, v in zip(grads, variables, strict=True)
-        ]
         norms = tf.zeros([len(variables), 2])
         if before:
             changes = _changes(variables, before, graph, done)
             norms = tf.stack([stats.l2_norms(before), stats.l2_norms(changes)], axis=1)
         losses, moments = self._loss_in_sight()
-        n, length, index = len(pairs), moments.shape.num_elements(), self._calls
-        self._calls += 1
+        index = self._here.calls
+        self._here.calls += 1
+        if self.replicas == 1:
+            nothing = tf.zeros([0])
+            self._keep(index, variables, grads, norms, told, losses, moments, nothing)
+            return
+
+        def merge(strategy: Any, grads: Any, losses: Any, moments: Any, own: Any) -> None:
+            """Of all replicas, which wait meanwhile; variables, norms and rates are the first's."""
+
+            def keep() -> None:
+                of_each = strategy.experimental_local_results
+                summed = [None if g is None else _sum(of_each(g)) for g in grads]
+                loss, data = (_sum(of_each(told)) for told in losses[1:])
+                mean = _sum(of_each(moments)) / self.replicas
+                told_losses = [of_each(losses[0])[0], loss, data]
+                norm_of_each = tf.stack(of_each(own))
+                self._keep(index, variables, summed, norms, told, told_losses, mean, norm_of_each)
+
+            self._guard(keep)
+
+        # Not `all_reduce`: with Keras's own there would be two collectives in one step, which
+        # TensorFlow mixes up (2.21).
+        own = _norm_of_all(grads) * self.replicas
+        tf.distribute.get_replica_context().merge_call(merge, (grads, losses, moments, own))
+
+    def _keep(
+        self,
+        index: int,
+        variables: list[Any],
+        grads: list[Any],
+        norms: Any,
+        told: list[Any],
+        losses: list[Any],
+        moments: Any,
+        own: Any,
+    ) -> None:
+        """Measures the gradients of the step's call number ``index``, and keeps the results."""
+        xla = bool(self._model.jit_compile)
+        pairs = [
+            None if g is None or 0 in v.shape else stats.as_gradient(g, xla=xla)
+            for g, v in zip(grads, variables, strict=True)
+        ]
+        n, length = len(pairs), moments.shape.num_elements()
         if index == len(self._slots):  # a function may be traced again: each slot is made once
             shapes = [[n, bins.DEVICE_BINS], [n, stats.STOCK_BUCKETS, 3]]
             counts, linear = (_own_variable(s) if self._histograms else None for s in shapes)
             absent = np.flatnonzero([p is None for p in pairs])
-            results = _own_variable([_HEAD + n * stats.COLUMNS + length])
+            results = _own_variable([_HEAD + n * stats.COLUMNS + self._own + length])
             self._slots.append(_Slot(variables, absent, results, length, counts, linear))
         slot = self._slots[index]
         if length != slot.moments:
@@ -237,7 +305,7 @@ class TensorFlowCapture(Capture):
         on_host = not xla and _only_cpu()
         table = tf.reshape(stats.statistics(pairs, norms, keeps, on_host=on_host), [-1])
         head = [_counted(slot.results), tf.stack([*told, *losses])]
-        slot.results.assign(tf.concat([*head, table, moments], axis=0))
+        slot.results.assign(tf.concat([*head, table, own, moments], axis=0))
 
     def _hand_over(self, call: int, variables: list[Any], grads: list[Any], wanted: Any) -> None:
         """Gradients go to the host where pictures of them are wanted."""
@@ -256,10 +324,12 @@ class TensorFlowCapture(Capture):
         if not self._reached():
             return
         loss = tf.reduce_sum(tf.cast(loss, tf.float32))
+        # Of several devices each has its share of the loss; these terms are the same in all.
         extra = [tf.reduce_sum(tf.cast(t, tf.float32)) for t in self._model.losses]
+        extra = [t / self.replicas for t in extra]
         data = loss - tf.add_n(extra) if extra else loss
         moments = self._label_moments(given)
-        self._loss = loss, data, None if moments is None else tf.reshape(moments, [-1])
+        self._here.loss = loss, data, None if moments is None else tf.reshape(moments, [-1])
 
     def _loss_in_sight(self) -> tuple[list[Any], Any]:
         """The last three of ``TOLD`` and the label moments, of the latest loss of this step.
@@ -267,7 +337,7 @@ class TensorFlowCapture(Capture):
         A loss that is computed after the last optimizer call, or inside a branch of which the call
         is no part, is not in sight: the step's logs tell it then.
         """
-        loss, data, moments = self._loss or (None, None, None)
+        loss, data, moments = self._here.loss or (None, None, None)
         if loss is None or not _in_sight(loss):
             return [tf.zeros([])] * 3, tf.zeros([0])
         if moments is None:
@@ -282,7 +352,7 @@ class TensorFlowCapture(Capture):
         if self.failure is not None:
             return None
         slots = self._slots
-        tables, scales, labels = [], [], None
+        tables, scales, labels, replicas = [], [], None, []
         loss = data_loss = rate = float("nan")
         reached = seen = False
         for slot in slots:
@@ -291,6 +361,9 @@ class TensorFlowCapture(Capture):
             there, slot.calls = calls != slot.calls, calls
             tables.append(self._statistics(slot, results, there))
             scales.append(scale if there else 1.0)
+            if there and self._own:
+                at = len(results) - slot.moments
+                replicas.append(results[at - self._own : at] / (scale or 1.0))
             if there and not reached:
                 reached, rate = True, shortest(its_rate)
             if there and its_seen:
@@ -316,6 +389,7 @@ class TensorFlowCapture(Capture):
             linear=np.concatenate([_read(s.linear) for s in slots]) if wish.linear else None,
             probe=self._collect_probe() if wish.probe else None,
             maps=self._take_maps(sizes),
+            replicas=np.linalg.norm(replicas, axis=0) if replicas else None,
         )
 
     def _collect_probe(self) -> CapturedProbe | None:
@@ -388,10 +462,37 @@ def _own_variable(shape: Any) -> tf.Variable:
 
     Without ``experimental_enable_variable_lifting=False`` TensorFlow would trace the step twice.
     """
-    with tf.init_scope():
-        return tf.Variable(
-            tf.zeros(shape), trainable=False, experimental_enable_variable_lifting=False
-        )
+
+    def make() -> tf.Variable:
+        with tf.init_scope():
+            return tf.Variable(
+                tf.zeros(shape), trainable=False, experimental_enable_variable_lifting=False
+            )
+
+    if not tf.distribute.has_strategy():
+        return make()
+    # A strategy would make copies on all devices; it knows nothing of another thread.
+    with futures.ThreadPoolExecutor(1) as other:
+        return other.submit(make).result()
+
+
+def _sum(of_each: tuple[Any, ...]) -> Any:
+    """Sum of a tensor or sparse gradient over replicas, on the first one's device."""
+    first = of_each[0]
+    with tf.device(first.device):
+        if isinstance(first, tf.IndexedSlices):
+            return tf.IndexedSlices(
+                tf.concat([g.values for g in of_each], axis=0),
+                tf.concat([g.indices for g in of_each], axis=0),
+                first.dense_shape,
+            )
+        return tf.add_n(list(of_each))
+
+
+def _norm_of_all(grads: list[Any]) -> Any:
+    """L2 norm of all elements of all gradients (of a sparse one as if no row came twice)."""
+    there = [g.values if isinstance(g, tf.IndexedSlices) else g for g in grads if g is not None]
+    return tf.norm(stats.l2_norms(there)) if there else tf.zeros([])
 
 
 def _cannot_run(error: BaseException) -> bool:

@@ -705,8 +705,11 @@ def read_back(folder: str, run: dict[str, Any]) -> None:
     assert read == run
 
 
-def main() -> None:
-    checks = {k.removeprefix("check_"): v for k, v in globals().items() if k.startswith("check_")}
+CHECKS = {n.removeprefix("check_"): f for n, f in list(globals().items()) if n.startswith("check_")}
+
+
+def main(checks: dict[str, Callable[[], Any]]) -> None:
+    """Runs those named on the command line, or all."""
     wanted = sys.argv[1:] or list(checks)
     results = {}
     for name in wanted:
@@ -726,4 +729,4 @@ if BACKEND == "jax":  # else products on a GPU keep ten bits, and not the same o
     jax.config.update("jax_default_matmul_precision", "highest")
 
 if __name__ == "__main__":
-    main()
+    main(CHECKS)

@@ -17,11 +17,19 @@ import pytest
 
 HERE = pathlib.Path(__file__).parent
 BACKENDS = ("tensorflow", "jax", "torch")
-CHECKS = [
-    line.removeprefix("def check_").partition("(")[0]
-    for line in (HERE / "backend_checks.py").read_text(encoding="utf-8").splitlines()
-    if line.startswith("def check_")
-]
+
+
+def names_of(script: str) -> list[str]:
+    """Names of the checks in a file beside this one."""
+    lines = (HERE / script).read_text(encoding="utf-8").splitlines()
+    return [
+        line.removeprefix("def check_").partition("(")[0]
+        for line in lines
+        if line.startswith("def check_")
+    ]
+
+
+CHECKS = names_of("backend_checks.py")
 FIT = """
 import sys, tempfile, keras, numpy as np
 model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -52,9 +60,9 @@ def run(backend: str, *command: str) -> str:
 
 
 @functools.cache
-def results(backend: str) -> dict[str, str]:
-    """Name of each check -> what failed."""
-    answer = json.loads(run(backend, str(HERE / "backend_checks.py")))
+def results(backend: str, script: str) -> dict[str, str]:
+    """Name of each check of a file beside this one -> what failed; runs it once."""
+    answer = json.loads(run(backend, str(HERE / script)))
     assert answer["backend"] == backend
     return answer["results"]
 
@@ -62,8 +70,9 @@ def results(backend: str) -> dict[str, str]:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_monitor_on_each_backend(check, backend):
-    assert set(results(backend)) == set(CHECKS)
-    assert not results(backend)[check], results(backend)[check]
+    found = results(backend, "backend_checks.py")
+    assert set(found) == set(CHECKS)
+    assert not found[check], found[check]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -690,10 +690,10 @@ def test_updates_of_float64_models_are_not_rounded_away(tmp_path):
     assert got[STATISTICS_COLUMNS.index("update_norm")] == pytest.approx(want, rel=1e-6)
 
 
-def test_a_strategy_of_several_devices_warns_once_and_trains(tmp_path):
-    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+def test_a_strategy_that_is_not_known_warns_once_and_trains(tmp_path):
+    with tf.distribute.experimental.CentralStorageStrategy(["CPU:0"]).scope():
         model = small_model()
-    with pytest.warns(RuntimeWarning, match=r"does not support MirroredStrategy") as caught:
+    with pytest.warns(RuntimeWarning, match=r"does not support CentralStorageStrategy") as caught:
         history = fit(model, GradientMonitor(tmp_path))
     assert len([w for w in caught if "GradientMonitor" in str(w.message)]) == 1
     assert len(history.epoch) == 3

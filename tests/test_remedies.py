@@ -5,50 +5,20 @@ The checks are in ``remedies_checks.py`` and run in one process a backend.
 
 from __future__ import annotations
 
-import functools
-import importlib.util
-import json
-import os
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
-HERE = pathlib.Path(__file__).parent
+from tests.test_backends import names_of, results
 
-
-@functools.cache
-def results(backend: str) -> dict[str, str]:
-    """Name of each check -> what failed."""
-    done = subprocess.run(
-        [sys.executable, str(HERE / "remedies_checks.py")],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(HERE.parent)},
-    )
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout.splitlines()[-1])
-    assert answer["backend"] == backend
-    return answer["results"]
-
-
-CHECKS = [
-    line.removeprefix("def check_").partition("(")[0]
-    for line in (HERE / "remedies_checks.py").read_text(encoding="utf-8").splitlines()
-    if line.startswith("def check_")
-]
+CHECKS = names_of("remedies_checks.py")
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 @pytest.mark.parametrize("check", CHECKS)
 def test_remedies_do_what_they_say(check, backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    assert set(results(backend)) == set(CHECKS)
-    assert not results(backend)[check], results(backend)[check]
+    found = results(backend, "remedies_checks.py")
+    assert set(found) == set(CHECKS)
+    assert not found[check], found[check]
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -77,7 +77,8 @@ class Note:
     """Something to know of a run as a whole, such as overfitting; never an alarm.
 
     Attributes:
-        kind: ``"overfitting"`` or ``"underfitting"``.
+        kind: ``"overfitting"``, ``"underfitting"``, or ``"replica"``: one of several devices is
+            unlike the others.
         since_step: train step since when it has been so.
         evidence: finite numbers.
         cause: one sentence.

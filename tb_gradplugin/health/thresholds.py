@@ -121,6 +121,11 @@ class Thresholds:
     stall_fall: float = 0.03
     """Share by which a loss that is not stalled has fallen since half the time."""
 
+    replica_factor: float = 10.0
+    """Factor between the norm of one device's own gradient and the median of the others', at nine
+    of ten logged steps of the window, from which a note says so.  Parts of one shuffled batch often
+    differ by as much at a single step, but it is not always the same device."""
+
     def __post_init__(self) -> None:
         """Refuses values that no rule could use."""
         for field in dataclasses.fields(self):
@@ -154,6 +159,7 @@ _RANGE = {
     "weight_growth": (1.0, math.inf),
     "start_excess": (1.0, math.inf),
     "blow_up": (1.0, math.inf),
+    "replica_factor": (1.0, math.inf),
 }
 
 
