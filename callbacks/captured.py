@@ -25,6 +25,7 @@ class CapturedProbe:
         inputs, targets: float64 [3], see ``records.ProbeRecord``.
         through_time: index into ``layers`` -> float32 [T], see ``records.ProbeRecord``.
         recurrent_kernels: index into ``layers`` -> square recurrent kernel before the update.
+        counts: float32 [layers, DEVICE_BINS] of the elements of the outputs, or None.
     """
 
     layers: list[Any]
@@ -34,6 +35,7 @@ class CapturedProbe:
     targets: np.ndarray
     through_time: dict[int, np.ndarray]
     recurrent_kernels: dict[int, np.ndarray]
+    counts: np.ndarray | None
 
 
 @dataclasses.dataclass

@@ -54,7 +54,8 @@ class GradientMonitor(RunWatcher, keras.callbacks.Callback):
         on_unhealthy: what happens when a finding opens: ``"warn"`` prints a message once,
             ``"stop"`` prints it and, if the finding is critical, ends training after the current
             step, ``"ignore"`` only records it, a callable is called with the ``Finding``.
-        histograms: whether to write histograms of gradients and weights.
+        histograms: whether to write histograms of gradients and weights, and of layers' outputs in
+            steps that are looked into.
         updates: whether to record norms of weights and updates; costs a copy of the weights while
             a logged step runs if the optimizer does more than subtract from them (weight decay,
             moving averages, constraints). Without it findings that need them are not made.

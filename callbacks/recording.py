@@ -99,6 +99,10 @@ def probe_record(
     for i, row in place.items():
         table[row] = seen.table[i]
     table[:, _GRADIENT] /= scale
+    histograms = None
+    if seen.counts is not None:
+        histograms = np.zeros((layers, bins.BINS), np.uint16)
+        histograms[list(place.values())] = bins.fold(seen.counts[list(place)])
     return ProbeRecord(
         step=captured.step if step is None else step,
         wall_time=time.time(),
@@ -116,6 +120,7 @@ def probe_record(
             for i, kernel in sorted(seen.recurrent_kernels.items())
             if i in place and np.all(np.isfinite(kernel))
         },
+        histograms=histograms,
     )
 
 

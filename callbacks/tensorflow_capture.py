@@ -171,7 +171,7 @@ class TensorFlowCapture(Capture):
     def _build_probing(self, plain: Any) -> None:
         from .tensorflow_probe import Probe
 
-        self._probe = Probe(self._model, exact=self._exact_probe)
+        self._probe = Probe(self._model, exact=self._exact_probe, histograms=self._histograms)
         self._probing = self._twin(plain, self._probe)
 
     def _twin(self, plain: Any, probe: Any) -> Callable[..., Any]:

@@ -22,9 +22,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import record  # pyright: ignore[reportMissingImports]
 
+from tb_gradplugin import bins
 from tb_gradplugin.metadata import PROBE_COLUMNS
 from tb_gradplugin.records import TIME_POINTS, kept_time_steps
 
+from . import tensorflow_statistics as stats
 from .borrowed_step import replaced
 from .captured import CapturedProbe
 from .describe import activation_name, layers_in_order
@@ -75,18 +77,21 @@ class Probe:
         exact: whether the step has to compute bit for bit what it would without a probe. Then
             recurrent layers that run as one fused kernel are not looked at through time, and
             outputs that come from one of ``REARRANGED`` have no statistics, only a gradient.
+        histograms: whether to count the elements of the outputs by magnitude.
     """
 
-    def __init__(self, model: Any, *, exact: bool):
+    def __init__(self, model: Any, *, exact: bool, histograms: bool):
         self.failure: BaseException | None = None
         self._model = model
         self._exact = exact
+        self._histograms = histograms
         self._layers: list[Any] = []
         self._recurrent: list[int] = []
         # [8]: how often it was written, samples, inputs, targets
         self._batch: tf.Variable | None = None
         self._seen = 0.0
         self._table: tf.Variable | None = None  # [layers, columns and two counts of notes]
+        self._counts: tf.Variable | None = None  # [layers, DEVICE_BINS]
         self._times: tf.Variable | None = None  # [recurrent layers, 1 + TIME_POINTS]
         self._kernels: list[tf.Variable | None] = []
 
@@ -249,11 +254,15 @@ class Probe:
         kernels = [notes.kernels.get(id(self._layers[i])) for i in self._recurrent]
         if self._batch is None:  # a function may be traced again: each is made once
             self._batch, self._table = _own_variable([8]), _own_variable(table.shape)
+            if self._histograms:
+                self._counts = _own_variable([len(self._layers), bins.DEVICE_BINS])
             self._times = _own_variable([len(times), 1 + TIME_POINTS]) if times else None
             self._kernels = [None if k is None else _own_variable(k.shape) for k in kernels]
         assert self._table is not None
         self._batch.assign(tf.concat([_counted(self._batch), values], 0))
         self._table.assign(table)
+        if self._counts is not None:
+            self._counts.assign(self._count_outputs(notes))
         if self._times is not None:
             self._times.assign(tf.stack(times))
         for variable, kernel in zip(self._kernels, kernels, strict=True):
@@ -273,6 +282,14 @@ class Probe:
         counts = np.array([[len(o), len(n)] for o, n in zip(outputs, norms, strict=True)])
         columns = [tf.stack(rows), tf.stack(norm)[:, None], tf.constant(counts, tf.float32)]
         return tf.concat(columns, 1)
+
+    def _count_outputs(self, notes: _Notes) -> Tensor:
+        """float32 [layers, DEVICE_BINS]: the elements of all calls of a layer together."""
+        found = [notes.outputs.get(id(layer), []) for layer in self._layers]
+        calls = [stats.as_gradient(output, xla=False) for outputs in found for output in outputs]
+        counts = stats.histograms(calls, stats.log2_counts, [0, bins.DEVICE_BINS])
+        layer_of = np.repeat(np.arange(len(found)), [len(outputs) for outputs in found])
+        return tf.math.unsorted_segment_sum(counts, layer_of, len(found))
 
     def _time_row(self, notes: _Notes, layer: Any) -> Tensor:
         """Length and norms; a length of 0 where the layer was not looked at.
@@ -314,6 +331,7 @@ class Probe:
             targets=_known(batch[5:8]),
             through_time=through_time,
             recurrent_kernels=kernels,
+            counts=None if self._counts is None else _read(self._counts),
         )
 
 

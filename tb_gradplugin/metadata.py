@@ -24,11 +24,13 @@ MODEL_TAG = "gradients/model"
 PROBE_TAG = "gradients/probe"
 FIT_TAG = "gradients/fit"
 """The first step of a fit, at the step with which it ended."""
+ACTIVATIONS_TAG = "gradients/activations"
+"""Histograms of layers' outputs, in the event of the probe that saw them; rows are layers."""
 MAP_TAG = "gradients/map"
 """A tag of its own for each variable: followed by ``/`` and its row."""
 
 BLOCK_SIZE = 256
-"""Variables a statistics or histogram tensor holds; a larger model has further tags, so that no
+"""Rows a statistics or histogram tensor holds; a larger model has further tags, so that no
 single read of the data server comes near its 256 MiB limit."""
 
 STATISTICS_COLUMNS = (
@@ -70,5 +72,5 @@ PROBE_COLUMNS = (
 
 
 def block_tag(tag: str, block: int) -> str:
-    """Tag of the ``block``-th group of ``BLOCK_SIZE`` variables: the bare tag for the first."""
+    """Tag of the ``block``-th group of ``BLOCK_SIZE`` rows: the bare tag for the first."""
     return tag if block == 0 else f"{tag}/{block}"

@@ -122,8 +122,9 @@ class GradientsPlugin(base_plugin.TBPlugin):
         histograms = reader.read_histograms(source, models, own)
         probes = reader.read_probes(source, models)
         weights = reader.read_histograms(source, models, own, metadata.WEIGHTS_TAG)
+        activations = reader.read_activations(source, models, layer)
         maps = reader.read_maps(source, structure, index)
-        return views.layer(index, rows, seen, histograms, probes, maps, weights)
+        return views.layer(index, rows, seen, histograms, probes, maps, weights, activations)
 
     def map_impl(
         self, ctx: Any, experiment: str, run: str, variable: str, step: str

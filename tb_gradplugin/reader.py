@@ -78,7 +78,7 @@ def read_models(source: Source, points: int = STATISTICS_POINTS) -> Models:
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """Rows of some variables over time.
+    """Rows of some variables, or layers, over time.
 
     Attributes:
         steps: int64 [T], ascending, unique.
@@ -121,6 +121,24 @@ def read_histograms(
     return _read_rows(source, models, paths, empty, tag, decode, HISTOGRAM_POINTS)
 
 
+def read_activations(source: Source, models: Models, path: str) -> Rows:
+    """Histograms of the layer's output: uint16 [T, 1, 200], at the probes that made one."""
+    empty = np.zeros((1, bins.BINS), np.uint16)
+    tag, decode = metadata.ACTIVATIONS_TAG, summaries.decode_histograms
+    points, names = HISTOGRAM_POINTS, _layer_paths
+    rows = _read_rows(source, models, [path], empty, tag, decode, points, names=names)
+    seen = rows.values.any(axis=(1, 2))
+    return Rows(rows.steps[seen], rows.wall_times[seen], rows.values[seen])
+
+
+def _variable_paths(structure: ModelStructure) -> list[str]:
+    return [variable.path for variable in structure.variables]
+
+
+def _layer_paths(structure: ModelStructure) -> list[str]:
+    return [layer.path for layer in structure.layers]
+
+
 def _read_rows(
     source: Source,
     models: Models,
@@ -130,14 +148,15 @@ def _read_rows(
     decode: Callable[[np.ndarray], np.ndarray],
     points: int,
     reduce: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    names: Callable[[ModelStructure], list[str]] = _variable_paths,
 ) -> Rows:
     """Joins the blocks that hold ``paths``; keeps the steps for which all of them are there.
 
-    A block read is one tag of at most 256 variables, so that no reply of the data server is large,
+    A block read is one tag of at most 256 rows, so that no reply of the data server is large,
     and is let go before the next one is read.  ``reduce`` makes rows of the result of those of a
-    block, [steps, variables, columns], of many steps at once.
+    block, [steps, rows, columns], of many steps at once.  ``names`` says of what the rows are.
     """
-    plans = {id(s): _Plan(s, paths) for s in models.structures}
+    plans = {id(s): _Plan(names(s), paths) for s in models.structures}
     needed = sorted({block for plan in plans.values() for block in plan.blocks})
     place: dict[int, int] = {}  # step -> row of ``values``
     values = np.empty((0, *empty.shape), empty.dtype)
@@ -176,26 +195,26 @@ def _read_rows(
 
 def _fits(source: Source, part: np.ndarray, tag: str, step: int, count: int) -> bool:
     if len(part) != count:
-        line = f"{tag} holds {len(part)} variables at step {step} where the model has {count}"
+        line = f"{tag} holds {len(part)} rows at step {step} where the model has {count}"
         note(source.problems, line)
     return len(part) == count
 
 
 class _Plan:
-    """Where the rows of ``paths`` lie in the blocks of a structure.
+    """Where the rows of ``paths`` lie in the blocks of a structure, whose rows are of ``names``.
 
-    ``blocks``: block -> (rows in the block, rows of the result, variables in the block).
+    ``blocks``: block -> (rows in the block, rows of the result, length of the block).
     """
 
-    def __init__(self, structure: ModelStructure, paths: Sequence[str]):
+    def __init__(self, names: Sequence[str], paths: Sequence[str]):
         size = metadata.BLOCK_SIZE
-        row_of = {v.path: row for row, v in enumerate(structure.variables)}
+        row_of = {name: row for row, name in enumerate(names)}
         found = [(row_of[path], target) for target, path in enumerate(paths) if path in row_of]
         self.blocks = {}
         for block in sorted({row // size for row, _ in found}):
             inside = [(row - block * size, t) for row, t in found if row // size == block]
             rows, targets = np.array(inside).T
-            count = min(size, len(structure.variables) - block * size)
+            count = min(size, len(names) - block * size)
             self.blocks[block] = (rows, targets, count)
 
 

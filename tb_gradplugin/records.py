@@ -62,6 +62,8 @@ class ProbeRecord:
             ``kept_time_steps`` of a sequence longer than ``TIME_POINTS``.
         spectral_radius: index of a recurrent layer -> largest |eigenvalue| of its recurrent kernel,
             where that is a square matrix (``SimpleRNN``).
+        histograms: uint16 [layers of the structure, bins] (see ``tb_gradplugin.bins``) of the
+            outputs, a row of zeros for a layer without one; None: not made, or not read.
     """
 
     step: int
@@ -72,6 +74,7 @@ class ProbeRecord:
     targets: np.ndarray
     through_time: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
     spectral_radius: dict[int, float] = dataclasses.field(default_factory=dict)
+    histograms: np.ndarray | None = None
 
     def column(self, name: str) -> np.ndarray:
         """Column ``name`` as float64 [layers of the structure]."""

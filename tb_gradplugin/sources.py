@@ -34,7 +34,8 @@ HISTOGRAM_POINTS = 1000
 OWN_TAGS = frozenset({metadata.HEALTH_TAG, metadata.MODEL_TAG, metadata.STATISTICS_TAG})
 """A run with any of these is a monitor's."""
 _PLUGIN_OF: dict[str, str] = dict.fromkeys(
-    (metadata.HISTOGRAMS_TAG, metadata.WEIGHTS_TAG), metadata.HISTOGRAM_PLUGIN_NAME
+    (metadata.HISTOGRAMS_TAG, metadata.WEIGHTS_TAG, metadata.ACTIVATIONS_TAG),
+    metadata.HISTOGRAM_PLUGIN_NAME,
 )
 
 

@@ -115,9 +115,12 @@ def weights_event(step: int, wall_time: float, shares: np.ndarray) -> event_pb2.
 
 
 def probe_event(probe: ProbeRecord) -> event_pb2.Event:
-    """What was seen inside one step."""
-    value = _value(metadata.PROBE_TAG, _text(probe_json(probe)))
-    return values_event(probe.step, probe.wall_time, [value])
+    """What was seen inside one step, with the outputs' histograms when present."""
+    values = [_value(metadata.PROBE_TAG, _text(probe_json(probe)))]
+    if probe.histograms is not None:
+        plugin = metadata.HISTOGRAM_PLUGIN_NAME
+        values += _blocks(metadata.ACTIVATIONS_TAG, probe.histograms, "uint16", plugin)
+    return values_event(probe.step, probe.wall_time, values)
 
 
 def probe_json(probe: ProbeRecord) -> str:
@@ -247,7 +250,7 @@ def decode_statistics(array: np.ndarray) -> np.ndarray:
 
 
 def decode_histograms(array: np.ndarray) -> np.ndarray:
-    """uint16 [variables of the block, 200], unchanged; DataError if it is something else."""
+    """uint16 [rows of the block, 200], unchanged; DataError if it is something else."""
     return _checked(array, "uint16", bins.BINS, 2)
 
 

@@ -179,6 +179,7 @@ def layer(
     probes: Sequence[ProbeRecord] = (),
     maps: Sequence[tuple[int, str, GradientMap]] = (),
     weights: reader.Rows | None = None,
+    activations: reader.Rows | None = None,
 ) -> dict[str, Any]:
     """The answer of ``layer``.
 
@@ -190,8 +191,10 @@ def layer(
         probes: of the run, by step.
         maps: of the layer, see ``reader.read_maps``.
         weights: histograms of the layer's variables themselves.
+        activations: those of its output.
     """
     structure, series = seen.models.latest, seen.series
+    path = structure.layers[index].path
     own = [structure.variables[i] for i in structure.rows_of_layer(index)]
     paths = [v.path for v in own]
     # A layer has a step of its own where others lost theirs, and none without variables.
@@ -202,7 +205,7 @@ def layer(
     if index in series.layers:
         level = series.level[:, series.layers.index(index)]
     return {
-        "layer": structure.layers[index].path,
+        "layer": path,
         "steps": seen.steps.tolist(),
         "wall_times": times(seen.wall_times),
         "variables": [
@@ -216,8 +219,9 @@ def layer(
         ],
         "level": numbers(level),
         "histograms": _histograms(histograms, paths),
-        "weights": _histograms(weights, paths) if weights and len(weights.steps) else None,
-        "probe": _probe(structure.layers[index].path, seen.models, probes),
+        "weights": _histograms_if_any(weights, paths),
+        "activations": _histograms_if_any(activations, [path]),
+        "probe": _probe(path, seen.models, probes),
         "maps": [
             {
                 "variable": path,
@@ -296,6 +300,10 @@ def _series(statistics: np.ndarray, size: int) -> dict[str, list[float | None]]:
             "update_ratio",
         )
     }
+
+
+def _histograms_if_any(rows: reader.Rows | None, paths: Sequence[str]) -> dict[str, Any] | None:
+    return _histograms(rows, paths) if rows is not None and len(rows.steps) else None
 
 
 def _histograms(rows: reader.Rows, paths: Sequence[str]) -> dict[str, Any]:

@@ -490,11 +490,11 @@ def answer_layer(route):
     """The layer with weights, outputs and a gradient map besides."""
     layer = route.fetch().json()
     histograms = layer["histograms"]
-    first = {key: value for key, value in histograms["variables"][0].items() if key != "path"}
-    edges = {key: histograms[key] for key in ("steps", "log10_edges")}
+    output = {**histograms["variables"][0], "path": layer["layer"]}
     variable = layer["variables"][0]["path"]
     one_map = {"variable": variable, "step": 12, "shape": [3, 3, 4, 60], "reduced": [4, 6]}
-    more = {"weights": histograms, "activations": {**edges, **first}, "maps": [one_map]}
+    activations = {**histograms, "variables": [output]}
+    more = {"weights": histograms, "activations": activations, "maps": [one_map]}
     route.fulfill(json={**layer, **more})
 
 
@@ -567,6 +567,37 @@ def test_a_layer_has_its_views(page, modules_board):
     table = pathlib.Path(got.value.path()).read_text().splitlines()
     assert [len(line.split(",")) for line in table] == [4] * 6
     keep(page, "map")
+
+
+def test_outputs_have_their_histograms_where_probes_looked(page, demo_board):
+    start = "&p.gradients.layer=dense_1&p.gradients.of=activations"
+    coloured = """canvas => {
+        const {width, height} = canvas;
+        const copy = new OffscreenCanvas(width, height).getContext("2d");
+        copy.drawImage(canvas, 0, 0);
+        const {data} = copy.getImageData(0, 0, width, height);
+        let count = 0;
+        for (let i = 0; i < data.length; i += 4) {
+            const pixel = data.slice(i, i + 3);
+            count += Math.max(...pixel) - Math.min(...pixel) > 30;
+        }
+        return count;
+    }"""
+    for run, step, zero in (("cured_relu", 1, "0 %"), ("dead_relu", 23, "100 %")):
+        frame = open_tab(page, demo_board, run + start)
+        mode = frame.locator("[data-testid=histogram-mode]")
+        mode.wait_for(timeout=30_000)
+        canvas = frame.locator(".histogram canvas")
+        for kind in ("overlay", "bands", "ridge"):
+            mode.select_option(kind)
+            page.wait_for_timeout(200)
+            label = canvas.get_attribute("aria-label")
+            assert f"of the |output| at step {step}" in label
+            # All zeros: nothing has a place on the axis, the bar says it.
+            assert (canvas.evaluate(coloured) > 100) == (zero == "0 %")
+            keep(page, f"outputs_{run}_{kind}")
+        assert frame.locator(".share-bars dd").first.inner_text().strip() == zero
+        page.goto("about:blank")
 
 
 def test_what_a_run_has_not_recorded_is_said(page, modules_board):

@@ -266,6 +266,64 @@ def test_a_layer_has_what_the_latest_probe_saw_of_it(tmp_path, kind):
     assert other is None
 
 
+def outputs(structure, step: int, *, without=()) -> np.ndarray:
+    """Histograms of drawn outputs of the layers: uint16 [layers, bins]; no row of ``without``."""
+    rng = np.random.default_rng(step)
+    counts = np.zeros((len(structure.layers), bins.DEVICE_BINS))
+    for row, layer in enumerate(structure.layers):
+        if layer.path in without:
+            continue
+        y = np.maximum(rng.normal(size=500), 0).astype(np.float32)
+        y[:5] = [np.nan, np.inf, -np.inf, -1.0, np.nan]
+        counts[row] = np.bincount(y.view(np.uint32) >> bins.DEVICE_SHIFT, minlength=1024)
+    return bins.fold(counts)
+
+
+def test_a_layer_has_the_histograms_of_its_output_at_the_probes_that_made_one(tmp_path, kind):
+    structure = dense_structure(300, size=1)  # layers in two blocks
+    count = len(structure.layers)
+    tables = {
+        1: outputs(structure, 1),
+        2: outputs(structure, 2, without=["dense_280"]),
+        3: None,  # as an older version writes it
+        4: outputs(structure, 4),
+    }
+    probes = [seen_at(step, count, 280, histograms=table) for step, table in tables.items()]
+    write_run(tmp_path / "gradients", structure, range(1, 6), probes=probes)
+    with client(kind, tmp_path) as plugin:
+        answers = {
+            path: plugin.json("layer", run=".", layer=path) for path in ("dense_280", "flatten")
+        }
+        assert plugin.json("run", run=".")["problems"] == []
+    assert answers["dense_280"]["probe"]["step"] == 4
+    for path, steps in (("dense_280", [1, 4]), ("flatten", [1, 2, 4])):
+        found = answers[path]["activations"]
+        assert found["steps"] == steps
+        (rows,) = found["variables"]
+        assert rows["path"] == path
+        row = [x.path for x in structure.layers].index(path)
+        stored = np.stack([tables[step][row] for step in steps]).astype(float)
+        stored /= stored.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(rows["zero"], stored[:, bins.ZERO], atol=1e-6)
+        np.testing.assert_allclose(rows["nan"], stored[:, bins.NAN], atol=1e-6)
+        np.testing.assert_allclose(rows["inf"], stored[:, -2:].sum(axis=1), atol=1e-6)
+        low = round(found["log10_edges"][0] / math.log10(2)) - bins.MIN_EXPONENT
+        n = len(found["log10_edges"]) - 1
+        for name, at in (("negative", low), ("positive", low + bins.OCTAVES)):
+            np.testing.assert_allclose(rows[name], stored[:, at : at + n], atol=1e-6)
+
+
+@pytest.mark.parametrize("probed", [False, True])
+def test_a_run_whose_probes_made_no_histograms_has_none_of_outputs(tmp_path, kind, probed):
+    structure = dense_structure(2)
+    probes = [seen_at(1, len(structure.layers), 1)] * probed
+    write_run(tmp_path / "gradients", structure, [1, 2], probes=probes)
+    with client(kind, tmp_path) as plugin:
+        answer = plugin.json("layer", run=".", layer="dense_1")
+    assert answer["activations"] is None
+    assert (answer["probe"] is not None) == probed
+
+
 def test_notes_on_the_run_are_told_and_leave_the_verdict(tmp_path, kind):
     note = Note("overfitting", 40, {"gap": 0.5}, "The loss on held-out data rises.", ())
     write_run(tmp_path / "gradients", dense_structure(1), [1, 2], notes=[note])

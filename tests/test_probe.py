@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tb_gradplugin import reader
+from tb_gradplugin import bins, reader
 from tb_gradplugin.callbacks import GradientMonitor, describe, recording
 from tb_gradplugin.callbacks.capture import create_capture
 from tb_gradplugin.metadata import PROBE_COLUMNS
@@ -247,6 +247,111 @@ class Scaled(layers.Layer):
         return x * self.factor
 
 
+# Histograms of outputs.
+
+
+class Mixed(layers.Layer):
+    """Puts zeros, subnormal, huge and non-finite elements into the first column."""
+
+    def call(self, x):
+        odd = [0.0, -0.0, 1e-40, 3e38, np.nan, np.inf, -np.inf, np.inf]
+        column = tf.constant(odd * 2)[:, None] + 0.0 * x[:, :1]
+        return tf.concat([column, x[:, 1:]], axis=1)
+
+
+def exact_network():
+    """Outputs are small whole numbers, the same in whatever order they are summed."""
+    whole = {"kernel_initializer": constant(1.0), "bias_initializer": constant(-3.0)}
+    x = keras.Input([8])
+    twice = layers.Dense(8, "relu", **whole)
+    h = twice(twice(x))
+    h = layers.Reshape([4, 2, 1])(layers.Activation("linear")(h))
+    h = layers.Flatten()(layers.Conv2D(5, 2, **whole)(h))
+    return keras.Model(x, Mixed()(layers.Dense(4, **whole)(h)))
+
+
+def counts64(outputs):
+    """Counts in ``bins.DEVICE_BINS`` by NumPy's own logarithm, of all elements of ``outputs``."""
+    out = np.zeros(bins.DEVICE_BINS)
+    for y in np.concatenate([np.asarray(y, np.float32).ravel() for y in outputs]):
+        negative = int(np.signbit(y))
+        mantissa, exponent = np.frexp(abs(float(y)))  # y = mantissa * 2**exponent, >= 1/2
+        if np.isnan(y):
+            field, half = 255, 1
+        elif np.isinf(y):
+            field, half = 255, 0
+        elif abs(y) < np.finfo(np.float32).tiny:
+            field, half = 0, 0
+        else:
+            field, half = exponent + 126, int(mantissa >= 0.75)
+        out[negative * 512 + field * 2 + half] += 1
+    return out
+
+
+def without_signs_that_say_nothing(counts):
+    """Subnormal numbers count as zeros and NaNs have no sign: of each kind all in one bin."""
+    counts = counts.reshape(-1, 2, 256, 2).copy()
+    for field, part in ((0, slice(None)), (255, 1)):
+        total = counts[:, :, field, part].reshape(len(counts), -1).sum(axis=1)
+        counts[:, :, field, part] = 0
+        counts[:, 0, field, 1] = total
+    return counts.reshape(-1, bins.DEVICE_BINS)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_outputs_are_counted_by_magnitude_as_numpy_does(mode):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-3, 9, size=[16, 8]).astype("float32")
+    y = np.zeros([16, 4], np.float32)
+    model = exact_network()
+    record, paths, captured = probed(model, x, y, **MODES[mode])
+    want = outputs_and_gradients(model, x, y)
+    assert max(len(calls) for calls in want.values()) == 2  # of one layer
+    names = [layer.name for layer in captured.probe.layers]
+    expected = np.stack([counts64([out for out, _ in want[name]]) for name in names])
+    got = without_signs_that_say_nothing(captured.probe.counts)
+    np.testing.assert_array_equal(got, without_signs_that_say_nothing(expected))
+    row = {path: bins.fold(counts[None])[0] for path, counts in zip(names, expected, strict=True)}
+    np.testing.assert_array_equal(record.histograms, [row[path] for path in paths])
+    assert record.histograms[:, [bins.ZERO, bins.NAN, bins.POSITIVE_INF]].any(axis=0).all()
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist for variables")
+def test_outputs_of_any_kind_are_counted_and_what_has_none_is_a_row_of_zeros():
+    keras.utils.set_random_seed(1)
+    x, y = data()
+    record, paths, _ = probed(subclassed(), x, y)
+    filled = dict(zip(paths, record.histograms.any(axis=1), strict=True))
+    assert sorted(filled.values()) == [False, True, True]  # one is not called
+    half = keras.Sequential([keras.Input([8]), layers.Dense(4, "relu", dtype="mixed_bfloat16")])
+    record, _, captured = probed(half, x, y)
+    assert captured.probe.counts.sum() == 16 * 4
+    assert record.column("zero_share")[0] == pytest.approx(
+        record.histograms[0, bins.ZERO] / bins.FULL_SHARE, abs=1e-4
+    )
+
+
+def test_where_the_step_must_stay_exact_a_sum_has_no_histogram():
+    x, y = data()
+    inputs = keras.Input([8])
+    h = layers.Dense(8, "relu")(inputs)
+    model = keras.Model(inputs, layers.Dense(4)(layers.add([h, layers.Dense(8)(h)])))
+    record, paths, _ = probed(model, x, y, exact=True)
+    sums = [path.startswith("add") for path in paths]
+    assert sum(sums) == 1
+    np.testing.assert_array_equal(~record.histograms.any(axis=1), sums)
+
+
+def test_without_histograms_outputs_are_not_counted(tmp_path):
+    x, y = data(40)
+    small_model().fit(
+        x, y, batch_size=4, verbose=0, callbacks=[GradientMonitor(tmp_path, histograms=False)]
+    )
+    source = FileSource(tmp_path / "gradients")
+    assert read_probes(tmp_path) == [1]
+    assert source.read("gradients/activations") == []
+
+
 # Through time.
 
 
@@ -423,8 +528,13 @@ def test_training_is_bit_identical_with_and_without_probes(tmp_path, mode):
     for a, b in zip(plain, watched, strict=True):
         np.testing.assert_array_equal(a, b)
     source = FileSource(tmp_path / "gradients")
-    probes = reader.read_probes(source, reader.read_models(source))
+    models = reader.read_models(source)
+    probes = reader.read_probes(source, models)
     assert [p.step for p in probes] == list(range(1, 11))
+    for path in ("dropout", "lstm", "dense"):
+        layer = next(x.path for x in models.latest.layers if x.path.startswith(path))
+        rows = reader.read_activations(source, models, layer)
+        assert rows.steps.tolist() == list(range(1, 11))
     assert source.problems == []
 
 

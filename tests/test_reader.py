@@ -268,7 +268,7 @@ def test_a_damaged_step_is_left_out_with_one_line(tmp_path, kind):
     assert run.steps.tolist() == [1, 2]
     assert run.problems == [
         "gradients/statistics holds float32[4, 9] where float32 [variables, 10] was expected",
-        "gradients/statistics holds 3 variables at step 4 where the model has 4",
+        "gradients/statistics holds 3 rows at step 4 where the model has 4",
     ]
 
 
@@ -355,8 +355,44 @@ def test_probes_are_read_in_the_order_of_their_steps_and_foreign_ones_become_a_l
         (problem,) = source.problems
         assert "gradients/probe does not hold a probe of this model" in problem
 
+    with_source(kind, tmp_path, check)
+
+
+def test_histograms_of_outputs_follow_a_layer_into_another_structure(tmp_path, kind):
+    def structure(*names):
+        return ModelStructure(tuple(Layer(n, "Dense") for n in names), ())
+
+    def probe(step, layers):
+        rows = (1000 * step + np.arange(layers)[:, None] + np.zeros(200)).astype(np.uint16)
+        table, nothing = np.zeros((layers, 8), np.float32), np.zeros(3)
+        return ProbeRecord(step, START + step, 4, table, nothing, nothing, histograms=rows)
+
+    writer = EventFileWriter(tmp_path / "gradients")
+    writer.write(summaries.model_event(structure("gone", "a", "b"), 1, START))
+    writer.write(summaries.probe_event(probe(1, 3)))
+    writer.write(summaries.model_event(structure("b", "new"), 2, START))
+    writer.write(summaries.probe_event(probe(2, 2)), summaries.probe_event(probe(3, 5)))
+    writer.close()
+
+    def check(source):
+        models = reader.read_models(source)
+        found = {path: reader.read_activations(source, models, path) for path in ("b", "new", "c")}
+        assert found["b"].steps.tolist() == [1, 2]
+        assert found["b"].values[:, 0, 0].tolist() == [1002, 2000]
+        assert found["b"].wall_times.tolist() == [START + 1, START + 2]
+        assert found["new"].values[:, 0, 0].tolist() == [2001]
+        assert found["c"].steps.tolist() == []
+        assert source.problems == [
+            "gradients/activations holds 5 rows at step 3 where the model has 2"
+        ]
+
+    with_source(kind, tmp_path, check)
+
+
+def with_source(kind, logdir, check):
+    """``check`` of the run in ``logdir/gradients``, from either source."""
     if kind == "files":
-        check(sources.FileSource(path))
+        check(sources.FileSource(logdir / "gradients"))
     else:
-        with data_provider(kind, tmp_path) as provider:
+        with data_provider(kind, logdir) as provider:
             check(sources.find_runs(provider, CONTEXT, "")["."])

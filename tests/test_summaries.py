@@ -250,6 +250,17 @@ def test_a_probe_survives_the_round_trip_bit_by_bit_as_json_without_nan():
     np.testing.assert_array_equal(read.through_time[2], written.through_time[2])
 
 
+def test_histograms_of_outputs_are_in_the_event_of_their_probe_in_blocks_of_layers():
+    tables = np.random.default_rng(0).integers(0, 65536, [300, 200]).astype(np.uint16)
+    event = summaries.probe_event(dataclasses.replace(probe(300), histograms=tables))
+    of_probe, *blocks = event.summary.value
+    assert of_probe.tag == metadata.PROBE_TAG
+    assert [v.tag for v in blocks] == ["gradients/activations", "gradients/activations/1"]
+    assert {v.metadata.plugin_data.plugin_name for v in blocks} == {"gradients_histograms"}
+    read = [summaries.decode_histograms(array(value)) for value in blocks]
+    np.testing.assert_array_equal(np.concatenate(read), tables)
+
+
 def test_of_a_long_sequence_evenly_spaced_time_steps_are_kept():
     written = probe(length=2000)
     read = decoded(written).through_time[2]

@@ -351,9 +351,7 @@ function makeRun({
         level: steps.map((s) => (typeof at(s) === 'number' ? at(s) : null)),
         histograms: histograms(steps, at, variables),
         weights: histograms(steps, () => 1, variables),
-        activations: (({ variables: [first], ...all }) => ({ ...first, ...all }))(
-          histograms(steps.slice(-40), (s) => 2 + s / 1000, variables),
-        ),
+        activations: histograms(steps.slice(-40), (s) => 2 + s / 1000, [{ path }]),
         maps: gradientMaps(path, steps),
       };
     },

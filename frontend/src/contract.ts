@@ -199,9 +199,8 @@ export interface LayerReply {
   histograms: Histograms;
   /** As `histograms`, of log10 |w|. */
   weights?: Histograms | null;
-  /** Of the layer's output, from probes. */
-  activations?:
-    (Omit<VariableHistograms, 'path'> & { steps: number[]; log10_edges: number[] }) | null;
+  /** As `histograms`, of log10 |y|: one, of the layer's output in probed steps. */
+  activations?: Histograms | null;
   /** Gradient maps on record, newest last. */
   maps?: { variable: string; step: number; shape: number[]; reduced: number[] }[];
   epoch?: string;

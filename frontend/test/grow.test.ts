@@ -66,7 +66,7 @@ const layer = (steps: number[], weights: boolean): LayerReply => {
     variables: [{ path: 'a/k', role: 'kernel', shape: [4, 4], norm: steps }],
     histograms,
     weights: weights ? histograms : null,
-    activations: null,
+    activations: weights ? histograms : null,
     maps: [],
     epoch: 'e',
   } as unknown as LayerReply;
@@ -80,9 +80,11 @@ test('a layer that has gained a histogram is asked for anew', () => {
   expect(joinLayer(layer([1, 2], false), layer([7], true))).toBeNull();
 });
 
-test('what comes whole although it was not asked for is not doubled', () => {
-  const old = layer([1, 2], true);
-  const rows = { ...layer([1, 2, 7], true).histograms };
-  const fresh = { ...layer([7], true), weights: rows };
-  expect(joinLayer(old, fresh)?.weights).toEqual(rows);
+test('what was held beyond the last logged step comes again, and is there once', () => {
+  const { histograms } = layer([1, 2, 6], true);
+  const old = { ...layer([1, 2], true), weights: histograms, activations: histograms };
+  const again = layer([6, 7], true).histograms;
+  const fresh = { ...layer([7], true), weights: again, activations: again };
+  const all = layer([1, 2, 6, 7], true).histograms;
+  expect(joinLayer(old, fresh)).toMatchObject({ weights: all, activations: all });
 });

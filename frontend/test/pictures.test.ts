@@ -1,14 +1,18 @@
 import { describe, expect, test } from 'vitest';
+import { layoutBands, paintBands } from '../src/charts/bands_paint';
 import { colourOfValue } from '../src/charts/map_paint';
 import { paletteOf, rgbOf } from '../src/charts/palette';
 import { valueRange } from '../src/charts/plot';
+import { layoutRidges } from '../src/charts/ridge_paint';
+import type { LayerReply } from '../src/contract';
+import { makeAxis } from '../src/data/axis';
 import { createCrosshair } from '../src/data/crosshair';
 import { stepTable, toCsv } from '../src/data/csv';
 import { percentiles } from '../src/data/histogram';
 import { decodeMap, firstChoice, sliceMap, valueOf } from '../src/data/map';
 import { smooth } from '../src/data/smooth';
 import { fileName } from '../src/host/save';
-import { healthyBand } from '../src/views/layer_detail';
+import { healthyBand, noHistogram } from '../src/views/layer_detail';
 
 describe('a gradient map', () => {
   // Two slices of 2 x 3: value 0 … 11, the last not finite.
@@ -55,6 +59,39 @@ describe('a gradient map', () => {
     const short = { variable: 'k', step: 1, shape: [2], slices: [], reduced: [2, 2], scale: 1 };
     expect(() => decodeMap({ ...short, codes: btoa('abc') })).toThrow('cells');
   });
+});
+
+describe('a single histogram', () => {
+  const edges = [-3, -2, -1, 0];
+  const one = { negative: [0, 0, 0], positive: [0.2, 0.5, 0.3], zero: 0, nan: 0, inf: 0 };
+  const [first, second] = [
+    { ...one, step: 1 },
+    { ...one, step: 200 },
+  ];
+
+  test('is as high as there is room', () => {
+    const peakOf = (all: (typeof first)[]): number => layoutRidges(all, edges, 400, 176).peak;
+    expect(peakOf([first])).toBeGreaterThan(2 * peakOf([first, second]));
+    expect(layoutRidges([first], edges, 400, 176).bottom - peakOf([first])).toBeGreaterThan(16);
+  });
+
+  test('is a band that has a width', () => {
+    const drawn: number[] = [];
+    const context = new Proxy({} as CanvasRenderingContext2D, {
+      get: (_, name) => (name === 'lineTo' ? (x: number) => drawn.push(x) : () => ({ width: 0 })),
+      set: () => true,
+    });
+    const axis = makeAxis({ min: 0, max: 200 });
+    paintBands(context, layoutBands([first], edges, axis, 400, 150), null, paletteOf('light'));
+    expect(Math.max(...drawn) - Math.min(...drawn)).toBe(12);
+  });
+});
+
+test('why there is no histogram of an output is said', () => {
+  const seen = { output_mean: 0, gradient_norm: 1 } as NonNullable<LayerReply['probe']>;
+  expect(noHistogram('activations', { probe: null })).toContain('no probe has seen');
+  expect(noHistogram('activations', { probe: { ...seen, output_mean: null } })).toContain('sum');
+  expect(noHistogram('activations', { probe: seen })).toContain('histograms=False');
 });
 
 describe('percentiles', () => {

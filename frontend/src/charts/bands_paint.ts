@@ -10,6 +10,8 @@ import type { Plot } from './plot';
 const MIDDLE = (PERCENTILES.length - 1) / 2;
 const LEFT = 44;
 const RIGHT = 10;
+/** To both sides of a step that is the only one: a line needs two. */
+const ALONE = 6;
 
 export interface BandsLayout extends Plot {
   steps: number[];
@@ -57,8 +59,17 @@ export function paintBands(
   context.beginPath();
   context.rect(left, top, width, height);
   context.clip();
-  const trace = (i: number): [number, number][] =>
-    steps.map((step, at) => [xIn(plot, step), yIn(plot, lines[at]?.[i] ?? 0)]);
+  const trace = (i: number): [number, number][] => {
+    const points = steps.map((step, at): [number, number] => [
+      xIn(plot, step),
+      yIn(plot, lines[at]?.[i] ?? 0),
+    ]);
+    if (points.length > 1) return points;
+    return points.flatMap(([x, y]): [number, number][] => [
+      [x - ALONE, y],
+      [x + ALONE, y],
+    ]);
+  };
   context.fillStyle = palette.lines[0] as string;
   context.strokeStyle = palette.lines[0] as string;
   context.globalAlpha = 0.24;

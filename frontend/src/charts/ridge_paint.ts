@@ -10,8 +10,9 @@ import { mix } from './palette';
 import type { Palette } from './palette';
 
 const MAX_RIDGES = 48;
-/** Height of the tallest ridge, as a share of the plot. */
+/** Height of the tallest ridge, as a share of the plot; of the only one. */
 const PEAK_SHARE = 0.34;
+const LONE_PEAK_SHARE = 0.9;
 const AXIS_HEIGHT = 24;
 const HEAD = 16;
 const SHARES_WIDTH = 56;
@@ -40,7 +41,7 @@ export function layoutRidges(
   const [firstBin, lastBin] = visibleBins(histograms, edges.length - 1);
   const shown = spread(histograms.length, MAX_RIDGES);
   const bottom = height - AXIS_HEIGHT;
-  const peak = (bottom - HEAD) * PEAK_SHARE;
+  const peak = (bottom - HEAD) * (shown.length > 1 ? PEAK_SHARE : LONE_PEAK_SHARE);
   const top = HEAD + peak;
   const distance = shown.length > 1 ? (bottom - top) / (shown.length - 1) : 0;
   return {

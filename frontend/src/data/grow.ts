@@ -59,40 +59,35 @@ export function joinScalars(
     const before = old.find(({ name, label }) => name === one.name && label === one.label);
     if (!before) return [];
     const held = before.steps.filter((step) => step <= since).length;
-    const { steps, wall_times: times, values } = before;
-    const cut = {
-      ...before,
-      steps: steps.slice(0, held),
-      wall_times: times.slice(0, held),
-      values: values.slice(0, held),
-    };
-    return [joinArrays(cut, one)];
+    return [joinArrays(headOf(before, held), one)];
   });
   return out.length === fresh.length ? out : null;
 }
 
-/** Sent whole although only news were asked for. */
-function isWhole(old: { steps: number[] }, fresh: { steps: number[] }): boolean {
-  return (fresh.steps[0] ?? Infinity) <= (old.steps.at(-1) ?? -Infinity);
+/** `one` with the first `held` items of its arrays. */
+function headOf<T extends object>(one: T, held: number): T {
+  const parts = Object.entries(one).map(([key, value]) => [
+    key,
+    Array.isArray(value) ? (value as unknown[]).slice(0, held) : (value as unknown),
+  ]);
+  return Object.fromEntries(parts) as T;
 }
 
-/** undefined where the two do not fit. */
+/**
+ * undefined where the two do not fit. What is held beyond the last logged step, such as the weights
+ * at an epoch's end, comes again.
+ */
 function joinHistograms(
   old: Histograms | null | undefined,
   fresh: Histograms | null | undefined,
 ): Histograms | null | undefined {
   if (!fresh || !old) return fresh ? undefined : null;
-  if (isWhole(old, fresh)) return fresh;
-  const variables = joinByPath<VariableHistograms>(old.variables, fresh.variables, []);
-  return variables
-    ? { ...joinArrays(old, fresh, ['log10_edges', 'variables']), variables }
-    : undefined;
-}
-
-type Activations = NonNullable<LayerReply['activations']>;
-
-function joinActivations(old: Activations | null | undefined, fresh: Activations): Activations {
-  return old && !isWhole(old, fresh) ? joinArrays(old, fresh, ['log10_edges']) : fresh;
+  const first = fresh.steps[0] ?? Infinity;
+  const held = old.steps.filter((step) => step < first).length;
+  const before = old.variables.map((one) => headOf(one, held));
+  const variables = joinByPath<VariableHistograms>(before, fresh.variables, []);
+  if (!variables) return undefined;
+  return { ...fresh, steps: [...old.steps.slice(0, held), ...fresh.steps], variables };
 }
 
 /** null where the held layer has not all that the new columns continue. */
@@ -100,14 +95,13 @@ export function joinLayer(old: LayerReply, fresh: LayerReply): LayerReply | null
   const variables = joinByPath(old.variables, fresh.variables, ['shape']);
   const histograms = joinHistograms(old.histograms, fresh.histograms);
   const weights = joinHistograms(old.weights, fresh.weights);
-  const { activations } = fresh;
-  if (!variables || !histograms || weights === undefined) return null;
-  if (activations && !old.activations) return null;
+  const activations = joinHistograms(old.activations, fresh.activations);
+  if (!variables || !histograms || weights === undefined || activations === undefined) return null;
   return {
     ...joinArrays(old, fresh, ['variables', 'maps']),
     variables,
     histograms,
     weights,
-    activations: activations ? joinActivations(old.activations, activations) : null,
+    activations,
   };
 }

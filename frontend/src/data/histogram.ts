@@ -1,6 +1,6 @@
 /** Histograms of log10 |g| over steps, ready to draw. */
 
-import type { LayerReply, VariableHistograms } from '../contract';
+import type { Histograms } from '../contract';
 
 /** Of the highest bin; less is below a pixel, and long tails would squeeze all the rest. */
 const VISIBLE_SHARE = 0.01;
@@ -14,20 +14,14 @@ export interface StepHistogram {
   inf: number;
 }
 
-type Source = Pick<VariableHistograms, 'negative' | 'positive' | 'zero' | 'nan' | 'inf'>;
-
-/** The histograms of one variable; null where the run recorded none for it. */
+/** The histograms of one variable, or layer; null where the run recorded none for it. */
 export function histogramsOf(
-  source: LayerReply['histograms'] | null | undefined,
-  variable: string,
+  source: Histograms | null | undefined,
+  name: string,
 ): StepHistogram[] | null {
-  const found = source?.variables.find(({ path }) => path === variable);
-  return found && source ? rowsOf(source.steps, found) : null;
-}
-
-export function rowsOf(steps: readonly number[], found: Source): StepHistogram[] | null {
-  if (steps.length === 0) return null;
-  return steps.map((step, i) => ({
+  const found = source?.variables.find(({ path }) => path === name);
+  if (!source?.steps.length || !found) return null;
+  return source.steps.map((step, i) => ({
     step,
     negative: found.negative[i] ?? [],
     positive: found.positive[i] ?? [],

@@ -5,7 +5,7 @@ import type { Onset } from '../charts/line_paint';
 import type { Finding, LayerReply, LayerVariable, Series } from '../contract';
 import { stepTable } from '../data/csv';
 import { formatInteger, plural } from '../data/format';
-import { histogramsOf, rowsOf } from '../data/histogram';
+import { histogramsOf } from '../data/histogram';
 import { probeLines } from '../data/probe';
 import { DEAD_BAND_DECADES } from '../data/codes';
 import type { Norms } from '../data/norms';
@@ -43,12 +43,18 @@ const QUANTITIES: readonly (readonly [View['of'], string])[] = [
   ['weights', '|weight|'],
   ['activations', '|output|'],
 ];
-const NO_HISTOGRAM: Record<View['of'], string> = {
-  gradients: 'No histogram of this variable on record yet.',
-  weights: 'No histogram of this variable’s weights is on record.',
-  activations:
-    'No histogram of the layer’s output is on record: it comes from probes (probe_freq).',
-};
+/** Why there is no histogram. */
+export function noHistogram(of: View['of'], { probe }: Pick<LayerReply, 'probe'>): string {
+  const none = 'No histogram on record';
+  if (of === 'gradients') return `${none} yet.`;
+  if (of === 'weights') return `${none} of the weights.`;
+  if (!probe) {
+    return `${none}: no probe has seen this output. Probes need model.fit on TensorFlow and a probe_freq.`;
+  }
+  return probe.output_mean === null
+    ? `${none}: reading a sum or product could make the probed step round otherwise.`
+    : `${none}: probes ran with histograms=False or an older version.`;
+}
 /** Logged steps that say what is usual for a layer, as in the heatmap. */
 const EARLY_STEPS = 20;
 /** Rule of thumb: an update changes a weight by a thousandth, give or take a decade. */
@@ -103,18 +109,14 @@ const EXPORTED = [
   'update_ratio',
 ] as const;
 
-function LayerHistogram(props: Props & { variable: LayerVariable; file: string }) {
-  const { reply, variable, view, set, file } = props;
+function LayerHistogram(props: Props & { variable: LayerVariable }) {
+  const { reply, variable, view, set } = props;
   const { of } = view;
+  const name = of === 'activations' ? reply.layer : variable.path;
   const [histograms, edges] = useMemo(() => {
-    const { activations } = reply;
-    if (of === 'activations') {
-      const rows = activations ? rowsOf(activations.steps, activations) : null;
-      return [rows, activations?.log10_edges ?? []] as const;
-    }
-    const source = of === 'weights' ? reply.weights : reply.histograms;
-    return [histogramsOf(source, variable.path), source?.log10_edges ?? []] as const;
-  }, [reply, variable.path, of]);
+    const source = reply[of === 'gradients' ? 'histograms' : of];
+    return [histogramsOf(source, name), source?.log10_edges ?? []] as const;
+  }, [reply, name, of]);
   const choice = (
     <Choice
       label="Histogram of what"
@@ -129,7 +131,7 @@ function LayerHistogram(props: Props & { variable: LayerVariable; file: string }
       <div>
         <div class="histogram-head">{choice}</div>
         <p class="muted note" data-testid="no-histogram">
-          {NO_HISTOGRAM[of]}
+          {noHistogram(of, reply)}
         </p>
       </div>
     );
@@ -142,7 +144,7 @@ function LayerHistogram(props: Props & { variable: LayerVariable; file: string }
       edges={edges}
       height={HISTOGRAM_HEIGHT}
       mode={view.mode}
-      fileName={`${file}_${of}`}
+      fileName={fileName(view.run, `${name}_${of}`)}
       onMode={(mode) => set({ mode })}
     >
       {choice}
