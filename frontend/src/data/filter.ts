@@ -47,9 +47,7 @@ export function compileFilter(text: string, paths: readonly string[]): Filter {
     return { test: (path) => found.has(path), error: null };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return {
-      ...EVERYTHING,
-      error: message.replace(/^.*: /, 'Not valid: '),
-    };
+    // Some browsers repeat the expression before the reason, some give the reason alone.
+    return { ...EVERYTHING, error: `Not valid: ${message.replace(/^.*: /, '')}` };
   }
 }

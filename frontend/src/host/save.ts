@@ -1,12 +1,15 @@
 /** Panels as files: a table, or a picture of what is on the screen. */
 
 import { FONT } from '../charts/canvas';
+import { parentWindow } from './parent';
 
 function save(blob: Blob, name: string): void {
-  const link = document.createElement('a');
+  // In Firefox a download that begins in a frame is what TensorBoard's `frame-src` forbids.
+  const page = parentWindow()?.document ?? document;
+  const link = page.createElement('a');
   link.href = URL.createObjectURL(blob);
   link.download = name;
-  document.body.append(link);
+  page.body.append(link);
   link.click();
   link.remove();
   // At once would be too early for some browsers.
