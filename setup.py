@@ -51,7 +51,8 @@ setup(
             "ipykernel>=6",
             "moto[server]>=5",
             "nbclient>=0.10",
-            "playwright>=1.65",
+            # 1.65 begins with a command of WebDriver BiDi that Firefox ESR 153 does not know.
+            "playwright>=1.61,<1.65",
             "pyright",
             "pytest>=8",
             "pytest-xdist>=3.6.1",

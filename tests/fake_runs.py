@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tb_gradplugin import bins, metadata, summaries
+from tb_gradplugin import bins, gradient_map, metadata, summaries
 from tb_gradplugin.callbacks.run_writer import RunWriter
 from tb_gradplugin.event_files import EventFileWriter
 from tb_gradplugin.health.judge import Judge
@@ -126,8 +126,14 @@ def write_run(
     write_model: bool = True,
     probes: Iterable[ProbeRecord] = (),
     notes: Iterable[Note] = (),
+    weights: bool = False,
+    maps: Mapping[int, np.ndarray] | None = None,
 ) -> Path:
-    """One fit as the monitor writes it into ``directory``; returns its event file."""
+    """One fit as the monitor writes it into ``directory``; returns its event file.
+
+    ``weights`` go with the gradients' histograms; ``maps`` are gradients by row of the structure,
+    seen at the last step.
+    """
     steps, findings = list(steps), list(findings)
     writer = EventFileWriter(directory)
     writer.write(summaries.session_start_event(steps[0], START + steps[0]))
@@ -142,6 +148,12 @@ def write_run(
         if scalars:
             event.summary.value.append(summaries.scalar_value("batch_loss", 1 / step))
         writer.write(event)
+        if with_histogram and weights:
+            shares = histograms(structure, step)
+            writer.write(summaries.weights_event(step, START + step, shares))
+    for row, gradient in (maps or {}).items():
+        path, picture = structure.variables[row].path, gradient_map.reduced(gradient)
+        writer.write(summaries.map_event(path, row, picture, steps[-1], START + steps[-1]))
     for probe in probes:
         writer.write(summaries.probe_event(probe))
     writer.close()
