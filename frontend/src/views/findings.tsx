@@ -95,9 +95,7 @@ export function Findings(props: Props) {
       {(run.notes ?? []).map(({ kind: note, since_step: since, cause, evidence, remedies }) => (
         <article key={note} class="finding note-card" data-testid="note">
           <h3>{labelOf(note)}</h3>
-          <p class="muted finding-when">
-            a note on the fit, not on its gradients; since step {formatInteger(since)}
-          </p>
+          <p class="muted finding-when">a note, not an alarm; since step {formatInteger(since)}</p>
           <p>{cause}</p>
           <Evidence lines={evidenceLines(evidence)} />
           {remedies.map((remedy) => (
