@@ -89,7 +89,7 @@ describe('a single histogram', () => {
 
 test('why there is no histogram of an output is said', () => {
   const seen = { output_mean: 0, gradient_norm: 1 } as NonNullable<LayerReply['probe']>;
-  expect(noHistogram('activations', { probe: null })).toContain('no probe has seen');
+  expect(noHistogram('activations', { probe: null })).toContain('no probe saw');
   expect(noHistogram('activations', { probe: { ...seen, output_mean: null } })).toContain('sum');
   expect(noHistogram('activations', { probe: seen })).toContain('histograms=False');
 });

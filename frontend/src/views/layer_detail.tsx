@@ -49,11 +49,11 @@ export function noHistogram(of: View['of'], { probe }: Pick<LayerReply, 'probe'>
   if (of === 'gradients') return `${none} yet.`;
   if (of === 'weights') return `${none} of the weights.`;
   if (!probe) {
-    return `${none}: no probe has seen this output. Probes need model.fit on TensorFlow and a probe_freq.`;
+    return `${none}: no probe saw this output. Probes need model.fit on TensorFlow, one device.`;
   }
   return probe.output_mean === null
     ? `${none}: reading a sum or product could make the probed step round otherwise.`
-    : `${none}: probes ran with histograms=False or an older version.`;
+    : `${none}: probes had histograms=False or an older version.`;
 }
 /** Logged steps that say what is usual for a layer, as in the heatmap. */
 const EARLY_STEPS = 20;
