@@ -20,6 +20,7 @@ from .baseline import BaselineLoss
 from .capture import Capture, create_capture, unsupported
 from .captured import Captured
 from .describe import describe
+from .processes import place
 from .recording import learning_rate, probe_record, step_record
 from .run_watcher import OnUnhealthy, RunWatcher, never_breaks_training
 from .run_writer import as_number
@@ -176,6 +177,7 @@ class GradientMonitor(RunWatcher, keras.callbacks.Callback):
         self._before = self._step
         self._baseline = BaselineLoss(model.loss)
         self._schedule.begin(self._step + 1)
+        self._take_place(place(keras.backend.backend()))
         self._writer.begin(self._step + 1)
 
     @never_breaks_training

@@ -19,6 +19,7 @@ from tb_gradplugin.structure import ModelStructure
 from .captured import Captured, picturable, shortest
 from .loose_gradients import NORMS, Meter, create_meter
 from .networks import Given, create_network
+from .processes import find_peers
 from .recording import UNKNOWN, innermost, learning_rate, step_record
 from .run_watcher import OnUnhealthy, RunWatcher, never_breaks_training
 
@@ -121,6 +122,8 @@ class GradientRecorder(RunWatcher):
             raise TypeError(f"`loss_name` (={loss_name!r}) must be a str, such as 'mse', or None.")
         self.stop_training = False
         self._network = create_network(model)
+        self._peers = find_peers(self._network.framework, model, name, self._warn_of)
+        self._take_place(self._peers.place)
         self._optimizer = self._network.optimizer if optimizer is None else optimizer
         self._loss_name = loss_name
         self._meter: Meter | None = None
@@ -132,6 +135,7 @@ class GradientRecorder(RunWatcher):
     def __enter__(self) -> GradientRecorder:
         """Starts, or goes on."""
         self._off = False
+        self._peers.listen()
         return self
 
     def __exit__(self, *exception: Any) -> None:
@@ -179,8 +183,9 @@ class GradientRecorder(RunWatcher):
         """
         if self._off:
             return
-        step = self._next_step(step)
+        last, step = self._step, self._next_step(step)
         due = not self._begun or self._schedule.due(step)
+        self._peers.heard()
         if due or self._held is not None:
             given = self._network.given(variables)
             self._finish(given)
@@ -197,12 +202,16 @@ class GradientRecorder(RunWatcher):
                 }
                 if not numbers["loss_scale"] > 0.0:
                     raise ValueError(f"`loss_scale` (={loss_scale!r}) must be larger than 0.")
+                self._peers.tell(step, numbers["loss_scale"])
                 self._log(step, found, given, numbers, _checked_metrics(metrics), loss is not None)
+        if self._schedule.due(2 * step - last):  # the next one, if steps go on as they did
+            self._peers.listen()
         self._step = step
 
     def close(self) -> None:
         """Takes in the last step and closes the event file; a further ``record`` opens another."""
         self._end()
+        self._peers.heard()
         self._writer.close()
 
     # Steps.
@@ -255,6 +264,8 @@ class GradientRecorder(RunWatcher):
         if not self._schedule.due(step):  # the first call of an "every N-th step"
             return
         self._schedule.logged(step)
+        if self._network.framework == "torch" and self._place.rank > 0:
+            return  # the first process has the same gradients
         histograms = self._log2_wanted()
         measured = meter.measured(gradients, histograms=histograms)
         if self._updates:
@@ -320,6 +331,7 @@ class GradientRecorder(RunWatcher):
         if values is not None and held.old is not None:
             present = ~np.isnan(captured.statistics[:, 0])
             captured.statistics[present, UPDATE] = meter.changes(held.old, values)[present]
+        captured.replicas = self._peers.told(captured.step)
         self._pending.append((captured, held.wall_time))
         if not self._may_wait() or captured.linear is not None:
             self._judge_pending()
@@ -348,6 +360,8 @@ class GradientRecorder(RunWatcher):
 
     def _record(self, captured: Captured, wall_time: float) -> StepRecord:
         optimizer = UNKNOWN if self._optimizer is None else self._optimizer
+        # What is clipped here is the gradient of all.
+        captured = dataclasses.replace(captured, replicas=None)
         return step_record(captured, optimizer, math.nan, wall_time)
 
     def _structure_of(self, captured: Captured) -> ModelStructure:
@@ -366,6 +380,7 @@ class GradientRecorder(RunWatcher):
     def _let_go(self) -> None:
         self._held = None
         self._pending = []
+        self._peers.heard()
 
 
 def _fitting(gradients: list[Any], given: Given) -> list[Any]:

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
@@ -71,6 +71,7 @@ def create_network(model: Any) -> Network:
     """
     # Whoever has such a model has imported its framework.
     keras, torch = sys.modules.get("keras"), sys.modules.get("torch")
+    model = bare(model)
     if keras is not None and isinstance(model, keras.Model):
         return _Keras(model)
     if torch is not None and isinstance(model, torch.nn.Module):
@@ -81,6 +82,26 @@ def create_network(model: Any) -> Network:
         f"`model` (a {type(model).__name__}) must be a keras.Model, a torch.nn.Module, or None for "
         "parameters in a tree (nested dicts, lists, tuples) of JAX arrays."
     )
+
+
+def wrappers(model: Any) -> Iterator[Any]:
+    """``model``, and what is in it as long as that is a wrapper of PyTorch's; the network last."""
+    torch: Any = sys.modules.get("torch")
+    while True:
+        yield model
+        if torch is None or not isinstance(model, torch.nn.Module):
+            return
+        if hasattr(model, "_orig_mod"):  # what torch.compile compiles
+            model = model._orig_mod
+        elif type(model).__name__ in ("DataParallel", "DistributedDataParallel"):
+            model = model.module
+        else:
+            return
+
+
+def bare(model: Any) -> Any:
+    """The network itself, under whose names layers are shown."""
+    return list(wrappers(model))[-1]
 
 
 class _Keras(Network):
@@ -139,9 +160,6 @@ class _Module(Network):
     def __init__(self, module: Any):
         from .describe_module import describe_module
 
-        module = getattr(module, "_orig_mod", module)  # what torch.compile compiles
-        if type(module).__name__ in ("DataParallel", "DistributedDataParallel"):
-            module = module.module
         self._module = module
         self._describe = describe_module
 

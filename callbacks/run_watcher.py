@@ -22,6 +22,7 @@ from tb_gradplugin.structure import ModelStructure
 
 from .captured import Captured
 from .map_keeper import MapKeeper
+from .processes import Place
 from .run_writer import RunWriter
 from .schedule import AUTO_DENSE_STEPS, DENSE_HISTOGRAMS, Schedule
 
@@ -97,9 +98,10 @@ class RunWatcher:
         self._thresholds = thresholds or Thresholds()
         self._maps = MapKeeper(_checked_names("map_layers", map_layers))
         self._variables: list[Any] = []  # of the latest captured step
+        self._place = Place()
         self._writer = RunWriter(
             stores.join(self._log_dir, "gradients"),
-            lambda message: self._warn(f"{type(self).__name__} {message}"),
+            self._warn_of,
         )
         self._judge: Judge | None = None
         self._earlier: list[RunHealth] = []  # of another set of trained variables
@@ -159,6 +161,11 @@ class RunWatcher:
         if wanted:
             self._log2_points.logged(self._points)
         return wanted
+
+    def _take_place(self, place: Place) -> None:
+        """Of several processes that train together the first writes and prints."""
+        self._place = place
+        self._writer.silent = place.rank > 0
 
     def _may_wait(self) -> bool:
         """Whether nobody would miss what the pending steps tell, yet."""
@@ -271,7 +278,8 @@ class RunWatcher:
         elif self._on_unhealthy != "ignore":
             # A finding that heals and comes back is no news.
             known = self._told.setdefault((finding.kind, finding.cause_id), set())
-            if not finding.layers or not known.issuperset(finding.layers):
+            news = not finding.layers or not known.issuperset(finding.layers)
+            if news and self._place.rank == 0:
                 _print(_message(finding, self._network_name))
             known.update(finding.layers)
             if self._on_unhealthy == "stop" and finding.severity == "critical":
@@ -283,6 +291,9 @@ class RunWatcher:
         self._writer.close()
         name = type(self).__name__
         self._warn(f"{name} is off{self._while_off}; training goes on. {reason}")
+
+    def _warn_of(self, what: str) -> None:
+        self._warn(f"{type(self).__name__} {what}")
 
     def _warn(self, message: str) -> None:
         try:

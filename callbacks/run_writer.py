@@ -39,6 +39,8 @@ class RunWriter:
     """
 
     def __init__(self, directory: str, warn: Callable[[str], None]):
+        self.silent = False
+        """Whether nothing is to be written, since another process does."""
         self._directory = directory
         self._warn = warn
         self._writer: EventFileWriter | StoreWriter | None = None
@@ -152,7 +154,7 @@ class RunWriter:
             self._write(lambda: summaries.values_event(step, time.time(), values))
 
     def _write(self, make: Callable[[], Event]) -> None:
-        if self._failed:
+        if self._failed or self.silent:
             return
         if self._held is None:
             self._put([make()])

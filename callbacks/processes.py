@@ -1,0 +1,82 @@
+"""Where several processes train one model together: which of them this one is, and the others.
+
+The first of them writes.  ``tf.distribute`` is not asked.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .networks import wrappers
+
+
+class Place(NamedTuple):
+    """Of this process among those that train together; that of rank 0 writes."""
+
+    rank: int = 0
+    size: int = 1
+
+
+def place(framework: str, group: Any = None) -> Place:
+    """Of this process, as it is now; to be asked once processes have found each other.
+
+    Args:
+        framework: ``"tensorflow"``, ``"jax"`` or ``"torch"``, which is imported already.
+        group: of PyTorch's processes, by default all.
+    """
+    module: Any = sys.modules.get(framework)
+    if framework == "jax":
+        return Place(module.process_index(), module.process_count())
+    if framework == "torch":
+        distributed = module.distributed
+        if distributed.is_available() and distributed.is_initialized():
+            rank = distributed.get_rank(group)
+            if rank >= 0:  # else not one of the group
+                return Place(rank, distributed.get_world_size(group))
+    return Place()
+
+
+class Peers:
+    """Norms of what each process contributes to a gradient; here nothing is known of others.
+
+    Attributes:
+        place: of this process.
+    """
+
+    def __init__(self, here: Place):
+        self.place = here
+
+    def listen(self) -> None:
+        """Takes in what this process contributes next."""
+
+    def heard(self) -> None:
+        """What it contributed is complete; ends listening."""
+
+    def tell(self, step: int, scale: float) -> None:
+        """What was heard was contributed to a logged step, times the loss scale."""
+
+    def told(self, step: int) -> np.ndarray | None:
+        """Of a logged step, by rank, divided by the loss scale; None if some are not known."""
+
+
+def find_peers(framework: str, model: Any, name: str | None, warn: Callable[[str], None]) -> Peers:
+    """Those of ``model`` in its wrappers.
+
+    Args:
+        framework: see ``place``.
+        model: as the training loop calls it.
+        name: of the network, where a loop trains several.
+        warn: called with a message if nothing more can be learnt of them.
+    """
+    for ddp in wrappers(model):
+        if type(ddp).__name__ == "DistributedDataParallel":
+            here = place(framework, ddp.process_group)
+            if here.size > 1:
+                from .torch_ranks import Ranks
+
+                return Ranks(ddp, name, here, warn)
+    return Peers(place(framework))
