@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.diagnosis.runs import (
     autotrainer,
+    blind,
     controls,
     faults,
     fresh,
@@ -29,6 +30,7 @@ FAMILIES = (
     unseen,
     sealed,
     reserve,
+    blind,
 )
 
 

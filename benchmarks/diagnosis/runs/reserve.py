@@ -1,4 +1,4 @@
-"""The ``V-`` runs: the hold-out part, written by someone who had read neither rules nor remedies.
+"""The ``V-`` runs: held out once, written by someone who had read neither rules nor remedies.
 
 Mistakes that people make most often with Keras, on data and models that no other part has.  Every
 sick run is a task that can be learned: each group says with what, which was tried.  Labels were
