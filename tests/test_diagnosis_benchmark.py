@@ -248,7 +248,7 @@ def test_the_catalogue_is_large_labelled_and_split():
     runs = catalogue()
     holdout = [r for r in runs if r.split == "holdout"]
     assert len(runs) - len(holdout) >= 80
-    assert {r.id for r in holdout} == {r.id for r in runs if r.id[:2] == "V-"}
+    assert {r.id for r in holdout} == {r.id for r in runs if r.id[:2] == "W-"}
     sick = [bool(r.expected) for r in holdout]
     assert sum(sick) >= 44
     assert len(sick) - sum(sick) >= 16
@@ -262,7 +262,7 @@ def test_every_row_of_the_corpus_that_can_be_rebuilt_has_a_run():
     assert rows - set(re.findall(r"[A-D]\d+", told)) == set()
 
 
-@pytest.mark.parametrize("only", ["V-", "V", "U-,V-trips"])
+@pytest.mark.parametrize("only", ["W-", "W", "U-,W-throws"])
 def test_hold_out_runs_are_not_scored_without_their_flag(only, capsys, tmp_path):
     with pytest.raises(SystemExit):
         main(["score", "--cache", str(tmp_path), "--only", only])
