@@ -19,7 +19,7 @@ from tb_gradplugin.structure import ModelStructure
 from .captured import Captured, picturable, shortest
 from .loose_gradients import NORMS, Meter, create_meter
 from .networks import Given, create_network
-from .processes import find_peers
+from .processes import find_peers, place
 from .recording import UNKNOWN, innermost, learning_rate, step_record
 from .run_watcher import OnUnhealthy, RunWatcher, never_breaks_training
 
@@ -61,8 +61,8 @@ class GradientRecorder(RunWatcher):
     Args:
         log_dir: run directory; the recorder writes into ``<log_dir>/gradients`` only, or with a
             ``name`` into ``<log_dir>/<name>/gradients``.
-        model: a ``keras.Model``, a ``torch.nn.Module``, or None for parameters in a tree of JAX
-            arrays.
+        model: a ``keras.Model``, a ``torch.nn.Module`` (either in ``DistributedDataParallel``), or
+            None for parameters in a tree of JAX arrays.
         name: of the network, where a loop trains several: each has a recorder of its own.
         optimizer: tells its name and learning rate: one of Keras or of PyTorch, or a name. None:
             that of a compiled Keras model.
@@ -82,7 +82,8 @@ class GradientRecorder(RunWatcher):
             pictures are kept, as they are of sick layers.
 
     Attributes:
-        stop_training: whether a critical finding opened under ``on_unhealthy="stop"``.
+        stop_training: whether a critical finding opened under ``on_unhealthy="stop"``; of PyTorch's
+            processes rank 0 alone knows.
 
     Raises:
         TypeError, ValueError: an argument is wrong; names it, its value and what is allowed.
@@ -122,8 +123,7 @@ class GradientRecorder(RunWatcher):
             raise TypeError(f"`loss_name` (={loss_name!r}) must be a str, such as 'mse', or None.")
         self.stop_training = False
         self._network = create_network(model)
-        self._peers = find_peers(self._network.framework, model, name, self._warn_of)
-        self._take_place(self._peers.place)
+        self._peers = find_peers(model, name, self._warn_of)
         self._optimizer = self._network.optimizer if optimizer is None else optimizer
         self._loss_name = loss_name
         self._meter: Meter | None = None
@@ -258,6 +258,7 @@ class GradientRecorder(RunWatcher):
         assert meter is not None
         if not self._begun:
             self._schedule.begin(step)
+            self._take_place(place(self._network.framework, self._peers.group))
             self._writer.begin(step)
             self._begun = True
             self._before = step - 1
@@ -396,14 +397,14 @@ def _fitting(gradients: list[Any], given: Given) -> list[Any]:
             f"`gradients` (={len(gradients)}) must be as many as `variables` (={count}), one for "
             "each in the same order; None for a variable that has none."
         )
-    for place, (gradient, value) in enumerate(zip(gradients, given.values, strict=True)):
+    for index, (gradient, value) in enumerate(zip(gradients, given.values, strict=True)):
         if gradient is None:
             continue
         if not hasattr(gradient, "shape") or not hasattr(gradient, "dtype"):
-            raise TypeError(f"`gradients[{place}]` (={gradient!r}) must be a tensor or None.")
+            raise TypeError(f"`gradients[{index}]` (={gradient!r}) must be a tensor or None.")
         if tuple(gradient.shape) != tuple(value.shape):
             raise ValueError(
-                f"`gradients[{place}]` (of shape {tuple(gradient.shape)}) must have the shape of "
+                f"`gradients[{index}]` (of shape {tuple(gradient.shape)}) must have the shape of "
                 f"its variable, {tuple(value.shape)}: `gradients` and `variables` are in the same "
                 "order."
             )

@@ -135,8 +135,6 @@ class JaxCapture(Capture):
 
     def _hand_over(self, variables: list[Any], grads: list[Any]) -> None:
         """Gradients go to the host where pictures of them are wanted."""
-        if jax.process_count() > 1:  # no host has all of them
-            return
         places = [i for i, g in enumerate(grads) if picturable(g)]
         given = [grads[i] for i in places]
         take = self._map_taker(len(self._found), variables, places)

@@ -44,11 +44,10 @@ class Peers:
     """Norms of what each process contributes to a gradient; here nothing is known of others.
 
     Attributes:
-        place: of this process.
+        group: of the processes, see ``place``.
     """
 
-    def __init__(self, here: Place):
-        self.place = here
+    group: Any = None
 
     def listen(self) -> None:
         """Takes in what this process contributes next."""
@@ -63,20 +62,17 @@ class Peers:
         """Of a logged step, by rank, divided by the loss scale; None if some are not known."""
 
 
-def find_peers(framework: str, model: Any, name: str | None, warn: Callable[[str], None]) -> Peers:
-    """Those of ``model`` in its wrappers.
+def find_peers(model: Any, name: str | None, warn: Callable[[str], None]) -> Peers:
+    """Those that train ``model``, if its wrapper tells.
 
     Args:
-        framework: see ``place``.
         model: as the training loop calls it.
         name: of the network, where a loop trains several.
         warn: called with a message if nothing more can be learnt of them.
     """
     for ddp in wrappers(model):
         if type(ddp).__name__ == "DistributedDataParallel":
-            here = place(framework, ddp.process_group)
-            if here.size > 1:
-                from .torch_ranks import Ranks
+            from .torch_ranks import Ranks
 
-                return Ranks(ddp, name, here, warn)
-    return Peers(place(framework))
+            return Ranks(ddp, name, warn)
+    return Peers()

@@ -174,6 +174,7 @@ class RunWatcher:
             self._schedule.every_step
             and self._points > AUTO_DENSE_STEPS
             and self._on_unhealthy in ("warn", "ignore")
+            and self._place.size == 1  # all are to ask for pictures of the same step
             and len(self._pending) < PENDING_STEPS
             and now - self._pending[0][1] < PENDING_SECONDS
             and captured.probe is None

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .processes import Peers, Place
+from .processes import Peers, place
 
 dist: Any = torch.distributed
 
@@ -38,12 +38,12 @@ class Ranks(Peers):
     Args:
         ddp: the ``torch.nn.parallel.DistributedDataParallel`` around the network.
         name: of the network, where a loop trains several.
-        here: the place of this process in its group.
         warn: called with a message on the first process.
     """
 
-    def __init__(self, ddp: Any, name: str | None, here: Place, warn: Callable[[str], None]):
-        super().__init__(here)
+    def __init__(self, ddp: Any, name: str | None, warn: Callable[[str], None]):
+        self.group = ddp.process_group
+        self._place = place("torch", self.group)
         self._warn = warn
         self._store: Any = None
         self._parameters = [p for p in ddp.parameters() if p.requires_grad]
@@ -52,10 +52,11 @@ class Ranks(Peers):
         self._heard: list[torch.Tensor] = []  # the same when it ended
         self._latest = [(NEVER, 0.0), (NEVER, 0.0)]
         with self._at_no_other_cost():
-            # A connection of its own: what the process group asks is not in the way.
-            store = _soon(dist.distributed_c10d._get_default_store().clone)
-            first = dist.get_process_group_ranks(ddp.process_group)[0]
-            self._store = dist.PrefixStore(f"tb_gradplugin/{first}/{name or ''}", store)
+            if self._place.size > 1:
+                # A connection of its own: what the process group asks is not in the way.
+                store = _soon(dist.distributed_c10d._get_default_store().clone)
+                first = dist.get_process_group_ranks(self.group)[0]
+                self._store = dist.PrefixStore(f"tb_gradplugin/{first}/{name or ''}", store)
         self.listen()
 
     def listen(self) -> None:
@@ -90,20 +91,20 @@ class Ranks(Peers):
         with self._at_no_other_cost():
             of_all = torch.linalg.vector_norm(torch.stack([n.to(norms[0].device) for n in norms]))
             self._latest = [self._latest[1], (step, float(of_all) / scale)]
-            if self.place.rank > 0:
+            if self._place.rank > 0:
                 store, latest = self._store, LATEST.pack(*sum(self._latest, ()))
-                _soon(lambda: store.set(str(self.place.rank), latest))
+                _soon(lambda: store.set(str(self._place.rank), latest))
 
     def told(self, step: int) -> np.ndarray | None:
         """See ``Peers``."""
         found = [dict(self._latest)]
         with self._at_no_other_cost():
-            keys, store = [str(rank) for rank in range(1, self.place.size)], self._store
+            keys, store = [str(rank) for rank in range(1, self._place.size)], self._store
             values = [] if store is None else _soon(lambda: _present(store, keys))
             for value in values:
                 before, then, now, this = LATEST.unpack(value)
                 found.append({before: then, now: this})
-        if len(found) < self.place.size or not all(step in norms for norms in found):
+        if len(found) < self._place.size or not all(step in norms for norms in found):
             return None
         return np.array([norms[step] for norms in found])
 
@@ -113,7 +114,7 @@ class Ranks(Peers):
             yield
         except Exception as error:
             self._store = None
-            if self.place.rank == 0:
+            if self._place.rank == 0:
                 self._warn(
                     "compares the gradients of the processes no more; all else goes on. "
                     f"{type(error).__name__}: {error}"
