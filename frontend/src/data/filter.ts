@@ -46,8 +46,7 @@ export function compileFilter(text: string, paths: readonly string[]): Filter {
     }
     return { test: (path) => found.has(path), error: null };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    // Some browsers repeat the expression before the reason, some give the reason alone.
-    return { ...EVERYTHING, error: `Not valid: ${message.replace(/^.*: /, '')}` };
+    // "SyntaxError: <why>", or with the expression between them: what is after the last colon.
+    return { ...EVERYTHING, error: String(error).replace(/^.*: /, 'Not valid: ') };
   }
 }

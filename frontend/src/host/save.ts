@@ -5,13 +5,10 @@ import { parentWindow } from './parent';
 
 function save(blob: Blob, name: string): void {
   // In Firefox a download that begins in a frame is what TensorBoard's `frame-src` forbids.
-  const page = parentWindow()?.document ?? document;
-  const link = page.createElement('a');
+  const link = (parentWindow() ?? window).document.createElement('a');
   link.href = URL.createObjectURL(blob);
   link.download = name;
-  page.body.append(link);
   link.click();
-  link.remove();
   // At once would be too early for some browsers.
   window.setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
