@@ -243,8 +243,10 @@ class GradientMonitor(RunWatcher, keras.callbacks.Callback):
         self._collect()
         if self._capture is not None:
             self._capture.disarm()
-        self._end_fit()
-        self._writer.close()
+        try:
+            self._end_fit()
+        finally:  # the user's own callable may raise
+            self._writer.close()
 
     # What ``RunWatcher`` asks for.
 

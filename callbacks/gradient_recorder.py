@@ -210,9 +210,11 @@ class GradientRecorder(RunWatcher):
 
     def close(self) -> None:
         """Takes in the last step and closes the event file; a further ``record`` opens another."""
-        self._end()
-        self._peers.heard()
-        self._writer.close()
+        try:
+            self._end()
+        finally:  # the user's own callable may raise
+            self._peers.heard()
+            self._writer.close()
 
     # Steps.
 

@@ -341,6 +341,27 @@ def test_a_training_that_ends_without_progress_is_told_of_at_its_end(tmp_path, c
     assert read_report(str(tmp_path), Thresholds(stall_step=500)).kinds == []
 
 
+def test_a_callable_that_raises_at_the_end_of_a_fit_leaves_the_data_and_no_open_file(tmp_path):
+    class TooBadError(Exception):
+        pass
+
+    def raises(finding):
+        raise TooBadError(finding.kind)
+
+    model = small_model(optimizer=keras.optimizers.SGD(0.05))
+    monitor = GradientMonitor(tmp_path, on_unhealthy=raises, probe_freq=None)
+    args = {"steps_per_epoch": 500, "verbose": 0, "shuffle": False, "callbacks": [monitor]}
+    with pytest.raises(TooBadError, match="stalled"):
+        model.fit(noise(), **args)
+    assert read_report(str(tmp_path)).kinds == ["stalled"]
+    opened = {
+        os.readlink(f"/proc/self/fd/{fd}")
+        for fd in os.listdir("/proc/self/fd")
+        if os.path.islink(f"/proc/self/fd/{fd}")
+    }
+    assert not any(name.startswith(str(tmp_path)) for name in opened)
+
+
 def test_the_finding_is_on_disk_as_soon_as_it_opens(tmp_path):
     seen = []
 
