@@ -1,4 +1,4 @@
-"""What ``test_devices.py`` checks: two processes under PyTorch's ``DistributedDataParallel``.
+"""What ``test_ranks.py`` checks: two processes under PyTorch's ``DistributedDataParallel``.
 
     python tests/ranks_checks.py  # one JSON object: name -> "" or what failed
 

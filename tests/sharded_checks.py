@@ -1,4 +1,4 @@
-"""What ``test_devices.py`` checks: JAX over several devices, by Keras's distribution API.
+"""What ``test_sharded.py`` checks: JAX over several devices, by Keras's distribution API.
 
     python tests/sharded_checks.py  # one JSON object: name -> "" or what failed
 
