@@ -272,7 +272,14 @@ class GradientMonitor(RunWatcher, keras.callbacks.Callback):
 
     def _record(self, captured: Captured, wall_time: float) -> StepRecord:
         baseline_loss = self._baseline.update(captured.labels)
-        return step_record(captured, _optimizer_of(self._fitted), baseline_loss, wall_time)
+        in_parts = captured.replicas is not None  # as Keras has it
+        return step_record(
+            captured,
+            _optimizer_of(self._fitted),
+            baseline_loss,
+            wall_time,
+            clipped_in_parts=in_parts,
+        )
 
     def _structure_of(self, captured: Captured) -> ModelStructure:
         assert self._fitted is not None

@@ -363,8 +363,6 @@ class GradientRecorder(RunWatcher):
 
     def _record(self, captured: Captured, wall_time: float) -> StepRecord:
         optimizer = UNKNOWN if self._optimizer is None else self._optimizer
-        # What is clipped here is the gradient of all.
-        captured = dataclasses.replace(captured, replicas=None)
         return step_record(captured, optimizer, math.nan, wall_time)
 
     def _structure_of(self, captured: Captured) -> ModelStructure:

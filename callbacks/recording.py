@@ -27,7 +27,12 @@ UNKNOWN = object()
 
 
 def step_record(
-    captured: Captured, optimizer: Any, baseline_loss: float, wall_time: float
+    captured: Captured,
+    optimizer: Any,
+    baseline_loss: float,
+    wall_time: float,
+    *,
+    clipped_in_parts: bool = False,
 ) -> StepRecord:
     """The logged step, its gradients divided by the loss scale.
 
@@ -36,6 +41,7 @@ def step_record(
         optimizer: tells clipping; None: there is none; ``UNKNOWN``.
         baseline_loss: of the best constant prediction, NaN if unknown.
         wall_time: seconds since the epoch.
+        clipped_in_parts: each device clips the gradient of its own part of the batch.
     """
     statistics, skipped = captured.statistics, False
     if np.any(captured.scale != 1.0):
@@ -49,9 +55,7 @@ def step_record(
         "baseline_loss": baseline_loss,
         "learning_rate": captured.learning_rate,
         "loss_scale": float(captured.scale.max()),
-        "clip_ratio": _clip_ratio(
-            optimizer, statistics[:, _NORM], in_parts=captured.replicas is not None
-        ),
+        "clip_ratio": _clip_ratio(optimizer, statistics[:, _NORM], in_parts=clipped_in_parts),
         "skipped": float(skipped),
     }
     histograms = None
@@ -146,10 +150,7 @@ def _spectral_radius(kernel: np.ndarray) -> float:
 
 
 def _clip_ratio(optimizer: Any, norms: np.ndarray, *, in_parts: bool = False) -> float:
-    """Global gradient norm after clipping over before; NaN where norms alone cannot tell.
-
-    ``in_parts``: each device clips the gradient of its own part of the batch, as Keras has it.
-    """
+    """Global gradient norm after clipping over before; NaN where norms alone cannot tell."""
     while hasattr(optimizer, "inner_optimizer"):
         from tb_gradplugin.remedies import StandardisedOptimizer
 

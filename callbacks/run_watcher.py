@@ -99,10 +99,7 @@ class RunWatcher:
         self._maps = MapKeeper(_checked_names("map_layers", map_layers))
         self._variables: list[Any] = []  # of the latest captured step
         self._place = Place()
-        self._writer = RunWriter(
-            stores.join(self._log_dir, "gradients"),
-            self._warn_of,
-        )
+        self._writer = RunWriter(stores.join(self._log_dir, "gradients"), self._warn_of)
         self._judge: Judge | None = None
         self._earlier: list[RunHealth] = []  # of another set of trained variables
         self._notes: tuple[Note, ...] = ()  # on the fit

@@ -57,6 +57,7 @@ class _Slot:
     variables: list[Any]
     absent: np.ndarray  # places of those without a gradient
     results: tf.Variable
+    norms: int  # number of norms of replicas
     moments: int  # length of the label moments
     counts: tf.Variable | None
     linear: tf.Variable | None
@@ -103,12 +104,11 @@ class TensorFlowCapture(Capture):
         if strategy not in STRATEGIES:
             raise NotImplementedError(f"GradientMonitor does not support {strategy} yet.")
         super().__init__(model, optimizers, updates=updates)
-        self.replicas = model.distribute_strategy.num_replicas_in_sync
-        self._own = self.replicas if self.replicas > 1 else 0
-        if self.replicas > 1:
+        self._replicas = model.distribute_strategy.num_replicas_in_sync
+        if self._replicas > 1:
             self.probe_failure = NotImplementedError(
                 f"Looking inside a step (probe_freq, preflight) is not possible under {strategy} "
-                f"of {self.replicas} devices. Causes that only a probe sees, such as data that is "
+                f"of {self._replicas} devices. Causes that only a probe sees, such as data that is "
                 "not scaled, are not named."
             )
         self._histograms = histograms
@@ -239,7 +239,7 @@ class TensorFlowCapture(Capture):
         losses, moments = self._loss_in_sight()
         index = self._here.calls
         self._here.calls += 1
-        if self.replicas == 1:
+        if self._replicas == 1:
             nothing = tf.zeros([0])
             self._keep(index, variables, grads, norms, told, losses, moments, nothing)
             return
@@ -251,7 +251,7 @@ class TensorFlowCapture(Capture):
                 of_each = strategy.experimental_local_results
                 summed = [None if g is None else _sum(of_each(g)) for g in grads]
                 loss, data = (_sum(of_each(told)) for told in losses[1:])
-                mean = _sum(of_each(moments)) / self.replicas
+                mean = _sum(of_each(moments)) / self._replicas
                 told_losses = [of_each(losses[0])[0], loss, data]
                 norm_of_each = tf.stack(of_each(own))
                 self._keep(index, variables, summed, norms, told, told_losses, mean, norm_of_each)
@@ -260,7 +260,7 @@ class TensorFlowCapture(Capture):
 
         # Not `all_reduce`: with Keras's own there would be two collectives in one step, which
         # TensorFlow mixes up (2.21).
-        own = _norm_of_all(grads) * self.replicas
+        own = _norm_of_all(grads) * self._replicas
         tf.distribute.get_replica_context().merge_call(merge, (grads, losses, moments, own))
 
     def _keep(
@@ -285,8 +285,10 @@ class TensorFlowCapture(Capture):
             shapes = [[n, bins.DEVICE_BINS], [n, stats.STOCK_BUCKETS, 3]]
             counts, linear = (_own_variable(s) if self._histograms else None for s in shapes)
             absent = np.flatnonzero([p is None for p in pairs])
-            results = _own_variable([_HEAD + n * stats.COLUMNS + self._own + length])
-            self._slots.append(_Slot(variables, absent, results, length, counts, linear))
+            norms_of_each = own.shape.num_elements()
+            results = _own_variable([_HEAD + n * stats.COLUMNS + norms_of_each + length])
+            slot = _Slot(variables, absent, results, norms_of_each, length, counts, linear)
+            self._slots.append(slot)
         slot = self._slots[index]
         if length != slot.moments:
             losses[0], moments = tf.minimum(losses[0], 1.0), tf.zeros([slot.moments])
@@ -326,8 +328,7 @@ class TensorFlowCapture(Capture):
         loss = tf.reduce_sum(tf.cast(loss, tf.float32))
         # Of several devices each has its share of the loss; these terms are the same in all.
         extra = [tf.reduce_sum(tf.cast(t, tf.float32)) for t in self._model.losses]
-        extra = [t / self.replicas for t in extra]
-        data = loss - tf.add_n(extra) if extra else loss
+        data = loss - tf.add_n(extra) / self._replicas if extra else loss
         moments = self._label_moments(given)
         self._here.loss = loss, data, None if moments is None else tf.reshape(moments, [-1])
 
@@ -361,9 +362,9 @@ class TensorFlowCapture(Capture):
             there, slot.calls = calls != slot.calls, calls
             tables.append(self._statistics(slot, results, there))
             scales.append(scale if there else 1.0)
-            if there and self._own:
+            if there and slot.norms:
                 at = len(results) - slot.moments
-                replicas.append(results[at - self._own : at] / (scale or 1.0))
+                replicas.append(results[at - slot.norms : at] / (scale or 1.0))
             if there and not reached:
                 reached, rate = True, shortest(its_rate)
             if there and its_seen:

@@ -14,9 +14,7 @@ import io
 import json
 import os
 import pathlib
-import sys
 import tempfile
-import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +30,7 @@ from tb_gradplugin.callbacks import GradientMonitor
 from tb_gradplugin.callbacks.capture import create_capture
 from tb_gradplugin.gradient_map import reduced
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
+from tests import own_process
 
 BACKEND = keras.backend.backend()
 COLUMN = {name: i for i, name in enumerate(STATISTICS_COLUMNS)}
@@ -426,12 +425,12 @@ def check_many_elements() -> float:
 
 
 def unchanged(name: str, train: Callable[[bool], Any]) -> str:
-    """Whether weights are those of a training that nobody watches, to the bit.
+    """Whether weights and states are those of a training that nobody watches, to the bit.
 
     Where two such trainings agree (not with atomic sums on a GPU); else as near as these are.
     """
     plain, again, ours = (
-        np.concatenate([w.ravel() for w in train(watched).get_weights()])
+        np.concatenate([np.array(v.numpy(), np.float64).ravel() for v in train(watched).variables])
         for watched in (False, False, True)
     )
     noise, change = np.abs(plain - again).max(), np.abs(plain - ours).max()
@@ -714,22 +713,12 @@ def read_back(folder: str, run: dict[str, Any]) -> None:
     assert read == run
 
 
-CHECKS = {n.removeprefix("check_"): f for n, f in list(globals().items()) if n.startswith("check_")}
+CHECKS = own_process.checks_in(globals())
 
 
-def main(checks: dict[str, Callable[[], Any]]) -> None:
-    """Runs those named on the command line, or all."""
-    wanted = sys.argv[1:] or list(checks)
-    results = {}
-    for name in wanted:
-        if BACKEND == "jax":  # compiles twice as fast; what is told of bits is told of real steps
-            jax.config.update("jax_disable_most_optimizations", "bit_identical" not in name)
-        try:
-            checks[name]()
-            results[name] = ""
-        except Exception:
-            results[name] = traceback.format_exc()
-    print(json.dumps({"backend": BACKEND, "results": results}))
+def prepare(name: str) -> None:
+    if BACKEND == "jax":  # compiles twice as fast; what is told of bits is told of real steps
+        jax.config.update("jax_disable_most_optimizations", "bit_identical" not in name)
 
 
 if BACKEND == "jax":  # else products on a GPU keep ten bits, and not the same ones twice
@@ -738,4 +727,4 @@ if BACKEND == "jax":  # else products on a GPU keep ten bits, and not the same o
     jax.config.update("jax_default_matmul_precision", "highest")
 
 if __name__ == "__main__":
-    main(CHECKS)
+    own_process.main(CHECKS, prepare)

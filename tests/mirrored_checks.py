@@ -8,8 +8,8 @@ the loss of the whole batch.
 
 from __future__ import annotations
 
+import functools
 import os
-import sys
 import tempfile
 import warnings
 from typing import Any
@@ -25,7 +25,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tb_gradplugin import preflight
 from tb_gradplugin.callbacks import GradientMonitor
-from tests import backend_checks
+from tb_gradplugin.metadata import TRAINING_COLUMNS
+from tests import backend_checks, own_process
 from tests.backend_checks import L, compare, told
 
 tf.config.set_logical_device_configuration(
@@ -42,13 +43,13 @@ def mirrored(make: Any, *args: Any, strategy: Any = STRATEGY, **more: Any) -> An
     return made
 
 
-def monitor(folder: str, **more: Any) -> Any:
-    return GradientMonitor(folder, update_freq=1, probe_freq=None, on_unhealthy="ignore", **more)
+monitor = functools.partial(backend_checks.monitor, update_freq=1)
 
 
-def fitted(make: Any, callbacks: list[Any], epochs: int = 3) -> Any:
+def fitted(make: Any, callbacks: list[Any], **more: Any) -> Any:
     model, x, y = make()
-    model.fit(x, y, batch_size=16, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+    how = {"batch_size": 16, "epochs": 3, "shuffle": False, "verbose": 0, **more}
+    model.fit(x, y, callbacks=callbacks, **how)
     return model
 
 
@@ -134,7 +135,7 @@ def check_norms_of_the_replicas_are_those_of_their_parts() -> None:
     expected = []
     for half in (slice(0, 16), slice(16, 32)):
         found = backend_checks.gradients(model, start, x[half], y[half])
-        expected.append(np.sqrt(sum(float(np.sum(np.square(g))) for g in found)))
+        expected.append(own_process.norm_of_all(found))
     assert expected[0] != expected[1]
     assert_allclose(captured.replicas, expected, rtol=1e-5)
 
@@ -162,16 +163,11 @@ def check_nothing_is_left_behind() -> None:
 
 
 def check_the_report_is_right_on_a_sick_and_a_healthy_network() -> None:
-    def network(activation: str, depth: int) -> Any:
-        hidden = [L.Dense(12, activation) for _ in range(depth)]
-        model, x, _ = backend_checks.built(hidden, (6,), keras.optimizers.SGD(0.1))
-        return model, x, np.eye(4, dtype="float32")[(x[:, 0] > 0) + 2 * (x[:, 1] > 0)]
-
-    for activation, depth, kinds in (("sigmoid", 9, ["vanishing"]), ("relu", 1, [])):
+    for depth in (backend_checks.SHALLOW, backend_checks.DEEP):
         folder = tempfile.mkdtemp()
         watch = monitor(folder)
-        fitted(mirrored(network, activation, depth), [watch], epochs=30)
-        assert told(watch)["kinds"] == kinds
+        fitted(mirrored(backend_checks.healthy_or_sick, depth), [watch], batch_size=32, epochs=12)
+        backend_checks.assert_right(told(watch), depth)
         assert "notes" not in told(watch), told(watch)["notes"]
         backend_checks.read_back(folder, told(watch))
 
@@ -213,16 +209,11 @@ def check_what_is_not_possible_is_said_once() -> None:
 def check_clipping_of_each_part_is_not_guessed() -> None:
     make = mirrored(lambda: backend_checks.small(keras.optimizers.SGD(0.1, clipnorm=1e-3)))
     compare(make)
-    from tb_gradplugin import metadata, reader, sources
-
     folder = tempfile.mkdtemp()
     fitted(make, [monitor(folder)])
-    source = sources.FileSource(os.path.join(folder, metadata.MONITOR_SUBDIR))
-    column = metadata.TRAINING_COLUMNS.index("clip_ratio")
-    assert np.isnan(reader.read_training(source).values[:, column]).all()
+    _, _, training, _ = backend_checks.recorded(folder)
+    assert np.isnan(training[:, TRAINING_COLUMNS.index("clip_ratio")]).all()
 
-
-CHECKS = {n.removeprefix("check_"): f for n, f in list(globals().items()) if n.startswith("check_")}
 
 if __name__ == "__main__":
-    sys.exit(backend_checks.main(CHECKS))
+    own_process.main(own_process.checks_in(globals()), backend_checks.prepare)

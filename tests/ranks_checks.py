@@ -15,7 +15,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,8 @@ from numpy.testing import assert_allclose
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tb_gradplugin import GradientRecorder, metadata, reader, sources
+from tb_gradplugin import GradientRecorder
+from tests.own_process import checks_in, free_port, norm_of_all
 
 RANK, FOLDER = 0, ""
 """Of this process; a directory that both know."""
@@ -92,11 +92,6 @@ def reference(weights: list[torch.Tensor], places: list[tuple[int, int]]) -> lis
     return [g.numpy() for g in torch.autograd.grad(loss_of(net(x), y), list(net.parameters()))]
 
 
-def of_all(gradients: list[np.ndarray]) -> float:
-    """Norm of all elements in float64."""
-    return float(np.sqrt(sum(np.sum(np.square(g, dtype=np.float64)) for g in gradients)))
-
-
 def recorder_of(folder: str, ddp: Any, **more: Any) -> GradientRecorder:
     more = {"update_freq": 1, "on_unhealthy": "ignore", **more}
     return GradientRecorder(f"{FOLDER}/{folder}_{RANK}", ddp, loss_name="cross_entropy", **more)
@@ -105,11 +100,10 @@ def recorder_of(folder: str, ddp: Any, **more: Any) -> GradientRecorder:
 def written(folder: str) -> Any:
     """Structure and statistics by step of what was written by the first process."""
     assert not pathlib.Path(f"{FOLDER}/{folder}_1").exists()
-    source = sources.FileSource(os.path.join(f"{FOLDER}/{folder}_0", metadata.MONITOR_SUBDIR))
-    models = reader.read_models(source)
-    rows = reader.read_statistics(source, models, [v.path for v in models.latest.variables])
-    assert source.problems == []
-    return models.latest, rows
+    from tests.backend_checks import recorded
+
+    structure, rows, *_ = recorded(f"{FOLDER}/{folder}_0")
+    return structure, rows
 
 
 def health(recorder: GradientRecorder) -> tuple[list[Any], list[str]]:
@@ -153,9 +147,9 @@ def compare(name: str, micro: int = 1, *, zero: bool = True, **more: Any) -> Non
             expected = statistics64(g, old.numpy(), new.numpy())
             size = np.maximum(np.abs(expected), np.abs(g).max() * 1e-2)
             assert np.max(np.abs(row - expected) / size) < TOLERANCE, (step, row, expected)
-        assert abs(of_all(parts[0]) / of_all(whole) - 1.0) > 1e-2  # a check that can fail
+        assert abs(norm_of_all(parts[0]) / norm_of_all(whole) - 1.0) > 1e-2  # a check that can fail
         if step < 4 or step in norms:
-            assert_allclose(norms[step], [of_all(p) for p in parts], rtol=1e-5)
+            assert_allclose(norms[step], [norm_of_all(p) for p in parts], rtol=1e-5)
 
 
 def check_what_is_applied_is_shown_and_the_first_process_writes() -> None:
@@ -368,7 +362,7 @@ def check_the_second_goes_on_when_the_first_dies() -> None:
     dying(0)
 
 
-CHECKS = {n.removeprefix("check_"): f for n, f in list(globals().items()) if n.startswith("check_")}
+CHECKS = checks_in(globals())
 
 
 def work(port: str, wanted: list[str]) -> None:
@@ -395,9 +389,7 @@ def work(port: str, wanted: list[str]) -> None:
 
 def pair(folder: str, wanted: list[str]) -> list[subprocess.Popen[bytes]]:
     """Both processes, started."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     command = [sys.executable, __file__, "--rank"]
     return [
         subprocess.Popen([*command, str(rank), folder, port, *wanted], stderr=subprocess.PIPE)

@@ -7,11 +7,8 @@ References are NumPy float64; gradients come from models of which they are known
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import tempfile
-import traceback
 import warnings
 from typing import Any
 
@@ -23,6 +20,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tb_gradplugin.remedies import StandardisedOptimizer, standardise
+from tests import own_process
 
 RATE = 0.1
 
@@ -210,21 +208,7 @@ def check_keras_clips_by_norm_by_global_norm_and_by_value():
                 assert_allclose(got, -RATE * want, atol=1e-6, err_msg=f"{argument}={limit}")
 
 
-CHECKS = {n.removeprefix("check_"): f for n, f in list(globals().items()) if n.startswith("check_")}
-
-
-def main() -> None:
-    results = {}
-    for name, function in CHECKS.items():
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", UserWarning)
-                function()
-            results[name] = ""
-        except Exception:
-            results[name] = traceback.format_exc()
-    print(json.dumps({"backend": keras.backend.backend(), "results": results}))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        own_process.main(own_process.checks_in(globals()))

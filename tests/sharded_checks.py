@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tb_gradplugin import GradientRecorder, metadata, reader, sources
 from tb_gradplugin.gradient_map import reduced
-from tests import backend_checks
+from tests import backend_checks, own_process
 from tests.backend_checks import COLUMN, TOLERANCE, compare, monitor
 
 SGD = keras.optimizers.SGD
@@ -179,9 +178,7 @@ def assert_by_hand(
 
 
 def check_two_processes_compute_alike_and_the_first_writes() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(own_process.free_port())
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--rank"]
         flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
@@ -224,10 +221,8 @@ def work(rank: int, port: str, folder: str) -> None:
             backend_checks.loop(model, x, y, 3, recorder)
 
 
-CHECKS = {n.removeprefix("check_"): f for n, f in list(globals().items()) if n.startswith("check_")}
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--rank"]:
         work(int(sys.argv[2]), *sys.argv[3:])
     else:
-        backend_checks.main(CHECKS)
+        own_process.main(own_process.checks_in(globals()), backend_checks.prepare)

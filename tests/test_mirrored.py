@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.test_backends import names_of, results
+from tests.own_process import assert_passes, names_of
 
 CHECKS = names_of("mirrored_checks.py")
 
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_monitor_on_several_devices(check):
-    found = results("tensorflow", "mirrored_checks.py")
-    assert set(found) == set(CHECKS)
-    assert not found[check], found[check]
+    assert_passes(check, "tensorflow", "mirrored_checks.py")

@@ -3,7 +3,6 @@ import json
 import math
 import os
 import re
-import socket
 import subprocess
 import time
 import types
@@ -35,6 +34,7 @@ from tb_gradplugin.health.judge import RULES
 from tb_gradplugin.health.report import Note, RunHealth
 from tb_gradplugin.records import ProbeRecord
 from tests.conftest import tensorboard_command
+from tests.own_process import free_port
 
 ROUTES = ("run", "heatmap", "norms", "scalars", "layer")
 HOSTILE = (
@@ -629,12 +629,6 @@ def test_answers_are_compressed_when_the_client_takes_it(tmp_path):
 
 
 # A real TensorBoard
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("localhost", 0))
-        return s.getsockname()[1]
 
 
 def fetch(url: str) -> tuple[int, bytes]:

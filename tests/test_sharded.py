@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.test_backends import names_of, results
+from tests.own_process import assert_passes, names_of
 
 CHECKS = names_of("sharded_checks.py")
 
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_jax_over_several_devices(check):
-    found = results("jax", "sharded_checks.py")
-    assert set(found) == set(CHECKS)
-    assert not found[check], found[check]
+    assert_passes(check, "jax", "sharded_checks.py")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from tb_gradplugin.health import dead, exploding, facts, nonfinite, slow, stalled, vanishing
 from tb_gradplugin.health.remedies import Pace, remedies
-from tb_gradplugin.health.report import Finding, RunHealth
+from tb_gradplugin.health.report import Finding, RunHealth, plain
 from tb_gradplugin.health.rule import Detection, Rule
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.health.tracker import Case, Tracker
@@ -23,9 +22,6 @@ RULES: tuple[Rule, ...] = tuple(m.RULE for m in _MODULES.values())
 """What is checked, in the order in which the dashboard lists it."""
 
 SICK_GRADIENTS = ("vanishing", "exploding", "dead", "nonfinite")
-
-DIGITS = 6
-"""Significant digits of evidence: what float32 statistics hold."""
 
 
 class Judge:
@@ -93,8 +89,7 @@ class Judge:
         No longer plateau is waited for: whoever looks at a training that ended without any progress
         wants to be told so.  A fit shorter than ``stall_step`` is one of many and ends nothing.
         """
-        others = (*SICK_GRADIENTS, "slow")
-        if steps < self._t.stall_step or any(c.active for k in others for c in self._cases(k)):
+        if steps < self._t.stall_step or self._any_active(*SICK_GRADIENTS, "slow"):
             return []
         with np.errstate(all="ignore"):
             self._window.ended = True
@@ -106,8 +101,8 @@ class Judge:
             opened = self._update("stalled", self._window.step, found, at_once=True)
             return [self._finding(case) for case in opened]
 
-    def _cases(self, kind: str) -> list[Case]:
-        return self._trackers[kind].cases
+    def _any_active(self, *kinds: str) -> bool:
+        return any(case.active for kind in kinds for case in self._trackers[kind].cases)
 
     def _judge(self, record: StepRecord) -> list[Case]:
         broken = nonfinite.detect(self._window, record)
@@ -118,7 +113,7 @@ class Judge:
                 found = _MODULES[kind].detect(self._window, self._t)
                 opened += self._update(kind, record.step, found)
             # These two speak of gradients that are fine: where another rule sees none amiss.
-            amiss = any(c.active for k in SICK_GRADIENTS for c in self._cases(k))
+            amiss = self._any_active(*SICK_GRADIENTS)
             for kind in ("slow", "stalled"):
                 found = None if amiss else _MODULES[kind].detect(self._window, self._t)
                 opened += self._update(kind, record.step, found)
@@ -167,7 +162,7 @@ class Judge:
                 since_step=case.since,
                 last_step=case.last,
                 active=case.active,
-                evidence=_plain(why.evidence),
+                evidence=plain(why.evidence),
                 cause=why.cause,
                 remedies=remedies(
                     why.cause_id,
@@ -211,15 +206,3 @@ def judge_run(
 def _end(judge: Judge, fit: tuple[int, int]) -> None:
     first, last = fit
     judge.end(last - first + 1)
-
-
-def _plain(evidence: dict[str, Any]) -> dict[str, Any]:
-    """Evidence as JSON has it: without what is not finite, floats rounded."""
-    out: dict[str, Any] = {}
-    for name, value in evidence.items():
-        if isinstance(value, float):
-            if not math.isfinite(value):
-                continue
-            value = float(f"{value:.{DIGITS}g}")
-        out[name] = value
-    return out

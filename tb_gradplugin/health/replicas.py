@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any
 
 import numpy as np
 
-from tb_gradplugin.health.report import Note, Remedy
+from tb_gradplugin.health.report import Note, Remedy, plain
 from tb_gradplugin.health.rule import number
 from tb_gradplugin.health.thresholds import Thresholds
 
@@ -45,8 +44,8 @@ class ReplicaWatch:
     def __init__(self, thresholds: Thresholds):
         """Starts without a step."""
         self._t = thresholds
-        self._away: deque[np.ndarray] = deque(maxlen=thresholds.window_points)
-        self._steps: deque[int] = deque(maxlen=thresholds.window_points)
+        # Step, and by how many decades each device is away from the others.
+        self._points: deque[tuple[int, np.ndarray]] = deque(maxlen=thresholds.window_points)
         self._broken = False
         self.notes: tuple[Note, ...] = ()
 
@@ -72,12 +71,11 @@ class ReplicaWatch:
             others = [np.median(np.delete(norms, i)) for i in range(len(norms))]
             away = np.log10(norms / others)
         away[np.isnan(away)] = 0.0  # all of them are zero
-        self._away.append(away)
-        self._steps.append(step)
-        if len(self._away) < MIN_POINTS:
+        self._points.append((step, away))
+        if len(self._points) < MIN_POINTS:
             return
         # Parts of one batch differ by much, late in training above all, but not always the same.
-        away = np.sort(list(self._away), axis=0)
+        away = np.sort([point for _, point in self._points], axis=0)
         few = int((1.0 - ALWAYS) * len(away))
         least = np.maximum(away[few], 0.0) + np.minimum(away[-1 - few], 0.0)
         # Of two, each is far from the other: the larger one is named.
@@ -86,7 +84,7 @@ class ReplicaWatch:
             self.notes = ()
         elif not (self.notes and self.notes[0].evidence["replica"] == place):
             ratio = 10.0 ** float(np.median(away[:, place]))
-            self.notes = (_apart_note(place, ratio, self._steps[0]),)
+            self.notes = (_apart_note(place, ratio, self._points[0][0]),)
 
 
 def _broken_note(step: int, places: np.ndarray) -> Note:
@@ -102,12 +100,13 @@ def _broken_note(step: int, places: np.ndarray) -> Note:
 
 
 def _apart_note(place: int, ratio: float, since: int) -> Note:
-    evidence: dict[str, Any] = {"replica": place}
     how = f"{number(ratio)} times that of the others"
     if math.isinf(ratio):
         how = "not zero, but that of the others is"
-    else:
-        evidence["ratio"] = float(f"{ratio:.6g}")
     return Note(
-        "replica", since, evidence, f"The gradient of replica {place} is {how} (medians).", REMEDIES
+        "replica",
+        since,
+        plain({"replica": place, "ratio": ratio}),
+        f"The gradient of replica {place} is {how} (medians).",
+        REMEDIES,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from tb_gradplugin.health.probe_report import ProbeReport
 
 REPORT_SCHEMA = 1
+DIGITS = 6
+"""Significant digits of evidence: what float32 statistics hold."""
 KINDS = ("dead", "exploding", "nonfinite", "slow", "stalled", "vanishing")
 
 
@@ -153,6 +156,18 @@ class RunHealth:
             logged=steps["logged"],
             notes=tuple(Note.from_dict(n) for n in data.get("notes", ())),
         )
+
+
+def plain(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Evidence as JSON has it: without what is not finite, floats rounded."""
+    out: dict[str, Any] = {}
+    for name, value in evidence.items():
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                continue
+            value = float(f"{value:.{DIGITS}g}")
+        out[name] = value
+    return out
 
 
 def joined(parts: Sequence[RunHealth], notes: tuple[Note, ...]) -> RunHealth:

@@ -31,12 +31,6 @@ def pinball(y: Any, p: Any) -> Any:
     return k().ops.mean(k().ops.maximum(0.8 * error, -0.2 * error), axis=-1)
 
 
-def entropy(y: Any, p: Any) -> Any:
-    """Cross-entropy of 0 and 1 written out."""
-    log = k().ops.log
-    return -k().ops.mean(y * log(p) + (1 - y) * log(1 - p), axis=-1)
-
-
 def length(v: Any) -> Any:
     """Length of vectors, which has no derivative where it is 0."""
     return k().ops.sqrt(k().ops.sum(k().ops.square(v), axis=1, keepdims=True))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from benchmarks.diagnosis.runs.base import FIRST, NONFINITE
 from benchmarks.diagnosis.runs.blind_losses import (
     decibel,
-    entropy,
     length,
     own_tanh,
     root,
@@ -16,7 +15,7 @@ from benchmarks.diagnosis.runs.blind_losses import (
 )
 from benchmarks.diagnosis.runs.blind_models import cloth, elo, fit, listener, mlp, steps
 from benchmarks.diagnosis.runs.models import adam, dense, opts, sgd
-from benchmarks.diagnosis.runs.unseen_models import layers, own
+from benchmarks.diagnosis.runs.unseen_models import entropy, layers, own
 
 
 def nonfinite(add: Callable[..., None]) -> None:
