@@ -430,7 +430,7 @@ def test_a_directory_that_vanishes_does_not_stop_training(tmp_path):
 def test_a_fault_of_the_monitor_costs_one_warning_and_never_the_run(tmp_path, monkeypatch):
     monitor = GradientMonitor(tmp_path, update_freq=1)
 
-    def broken(*args):
+    def broken(*args, **kwargs):
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(gradient_monitor, "step_record", broken)
