@@ -329,7 +329,7 @@ def noise():
 
 def test_a_training_that_ends_without_progress_is_told_of_at_its_end(tmp_path, capsys):
     model, monitor = small_model(optimizer=keras.optimizers.SGD(0.01)), GradientMonitor(tmp_path)
-    for steps, kinds in ((200, []), (300, ["stalled"])):
+    for steps, kinds in ((100, []), (200, ["stalled"])):
         args = {"steps_per_epoch": 50, "verbose": 0, "shuffle": False, "callbacks": [monitor]}
         model.fit(noise(), epochs=steps // 50, **args)
         told = read_report(str(tmp_path))

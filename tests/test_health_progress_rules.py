@@ -327,9 +327,30 @@ def test_a_training_that_ends_without_progress_is_not_waited_for():
     assert run(chain(3), stop=300).findings == ()  # it goes on
 
 
-@pytest.mark.parametrize("fits", [((1, 200),), ((1, 100), (101, 200), (201, 300))])
+@pytest.mark.parametrize("fits", [((1, 149),), ((1, 100), (101, 200), (201, 300))])
 def test_short_fits_end_no_training(fits):
     assert run(chain(3), stop=fits[-1][1], fits=fits).findings == ()
+    patient = Thresholds(stall_step=501)
+    assert run(chain(3), **ENDED, thresholds=patient).findings == ()
+    assert only(run(chain(3), stop=150, fits=((1, 150),))).kind == "stalled"
+
+
+@pytest.mark.parametrize("baseline", [1.0, math.nan])
+def test_a_loss_that_creeps_when_training_ends_is_no_progress(baseline):
+    creeps = lambda s: 3.0 * s**-0.1  # noqa: E731
+    if math.isnan(baseline):
+        creeps = lambda s: 1.0 + 0.5 * s if s < 10 else 8.0 * s**-0.1  # noqa: E731
+    assert run(chain(3), stop=300, loss=creeps, norm=10.0, baseline=baseline).findings == ()
+    finding = only(run(chain(3), loss=creeps, norm=10.0, baseline=baseline, **ENDED))
+    assert (finding.kind, finding.cause_id) == ("stalled", "stalled.creeping")
+    whither = "that." if baseline == 1.0 else "where it began."
+    assert finding.cause.endswith(f"many steps again would not bring it below {whither}")
+    assert [r.id for r in finding.remedies] == ["raise", "adaptive", "standardise"]
+
+
+def test_a_loss_on_its_way_below_the_baseline_when_training_ends_is_left_alone():
+    falls = lambda s: 2.6 - 0.005 * s  # noqa: E731  1.1 at the end, 1.85 at half the time
+    assert run(chain(3), loss=falls, norm=10.0, **ENDED).findings == ()
 
 
 def test_a_training_that_ended_with_some_progress_is_left_alone():

@@ -20,7 +20,7 @@ from tb_gradplugin import metadata
 from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import ModelStructure
 
-RECORDER_VERSION = 1
+RECORDER_VERSION = 2
 """Raised when ``record.py`` measures something else; recordings of other versions are not used."""
 
 DEFAULT_CACHE = Path(tempfile.gettempdir()) / "gradient_diagnosis_runs"

@@ -106,7 +106,7 @@ def look(setup: Setup, x: Any) -> tuple[Any, list[Any], list[Any]]:
     structure = dataclasses.replace(
         structure,
         optimizer=type(setup.optimizer).__name__,
-        loss=KERAS_NAMES.get(setup.loss, setup.loss) if isinstance(setup.loss, str) else None,
+        loss=describe._loss_name(KERAS_NAMES.get(setup.loss, setup.loss)),
     )
     place = {id(layer): n for n, layer in enumerate(taps.order)}
     layers.sort(key=lambda layer: place.get(id(layer), len(place)))

@@ -87,9 +87,9 @@ class Judge:
         """A fit of ``steps`` train steps ended; returns the findings that open with that.
 
         No longer plateau is waited for: whoever looks at a training that ended without any progress
-        wants to be told so.  A fit shorter than ``stall_step`` is one of many and ends nothing.
+        wants to be told so.  A fit shorter than 0.6 ``stall_step`` is one of many and ends nothing.
         """
-        if steps < self._t.stall_step or self._any_active(*SICK_GRADIENTS, "slow"):
+        if steps < stalled.ENOUGH * self._t.stall_step or self._any_active(*SICK_GRADIENTS, "slow"):
             return []
         with np.errstate(all="ignore"):
             self._window.ended = True

@@ -124,10 +124,24 @@ class LossTrend:
 
     @property
     def stands_still(self) -> bool:
-        """Not below ``stall_level`` of ``reference``, nor lower than half way (``stall_fall``)."""
+        """``to_fall`` is not negative, and it is not lower than half way (``stall_fall``)."""
+        return self.to_fall >= 0.0 and not self.fell > self._t.stall_fall * abs(self.at_half)
+
+    @property
+    def creeps(self) -> bool:
+        """``to_fall`` is more than what it fell since half way: as long again would not do."""
+        return self.to_fall > max(self.fell, 0.0)
+
+    @property
+    def fell(self) -> float:
+        """at_half - smoothed; NaN before there is a half."""
+        return self.at_half - self.smoothed
+
+    @property
+    def to_fall(self) -> float:
+        """smoothed - ``stall_level`` ``reference``: how far it is from progress of any kind."""
         level = self.reference - (1.0 - self._t.stall_level) * abs(self.reference)
-        fell = self.at_half - self.smoothed > self._t.stall_fall * abs(self.at_half)
-        return self.smoothed >= level and not fell
+        return self.smoothed - level
 
     def exceeds(self, start_factor: float, baseline_factor: float, points: int) -> bool:
         """Whether each of the latest ``points`` losses is factors above the start and the baseline.

@@ -66,6 +66,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "slow.data": ("inputs", "raise"),
     "stalled.rate": ("raise", "adaptive", "lower"),
     "stalled.overshoot": ("lower", "clip"),
+    "stalled.creeping": ("raise", "adaptive", "standardise"),
     "stalled.output": ("output", "loss"),
     "stalled.labels": ("labels", "inputs"),
     "stalled.plateau": ("adaptive", "raise", "standardise"),

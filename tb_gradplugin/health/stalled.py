@@ -21,6 +21,8 @@ RULE = Rule(
     "itself at half the time, where no other rule finds anything.",
 )
 
+ENOUGH = 0.6
+"""Share of ``stall_step`` (150 of 250 steps) that a fit must have run for its end to be judged."""
 PLATEAU = 4
 """Times ``stall_step`` after which no progress alone is a finding: healthy networks may stay on a
 plateau for 500 steps before they take off (measured)."""
@@ -35,25 +37,30 @@ OUTRIGHT = ("output", "regularised")
 def detect(window: Window, t: Thresholds) -> Detection | None:
     """After ``stall_step``: the loss is not below ``stall_level`` of the constant prediction's (or
     of its start) and has not fallen by ``stall_fall`` since half the time, and something is known
-    that explains it; after four times ``stall_step``, or when training ended with it, nothing needs
-    to be.
+    that explains it; after four times ``stall_step`` nothing needs to be.
+
+    When training ended, nothing needs to be either, and a loss that still falls is no excuse if
+    it would not get there in as many steps as it took since half the time.
 
     Where the last activation cannot give what the loss asks for, a penalty outweighs the data, or
     dropout leaves next to nothing of it, no progress after ``slow_step`` is enough.
     """
     loss = window.loss
-    if window.step < min(t.slow_step, t.stall_step) or not loss.is_supervised or loss.progress:
+    if not loss.is_supervised or loss.progress:
+        return None
+    if window.step < min(t.slow_step, t.stall_step) and not window.ended:
         return None
     known = reason(window)
-    if window.step >= t.slow_step and known is not None and known[0] in OUTRIGHT:
+    late = window.ended or window.step >= t.slow_step
+    if late and known is not None and known[0] in OUTRIGHT:
         shown = window.head if known[0] == "output" else None
         return Detection(window.everything, "warning", shown)
-    if window.step < t.stall_step or not loss.stands_still:
-        return None
-    patient = window.step < PLATEAU * t.stall_step and not window.ended
-    if patient and known is None:
-        return None
-    return Detection(window.everything, "warning")
+    if window.ended:
+        stalls = loss.stands_still or loss.creeps
+    else:
+        waits = t.stall_step if known is not None else PLATEAU * t.stall_step
+        stalls = window.step >= waits and loss.stands_still
+    return Detection(window.everything, "warning") if stalls else None
 
 
 def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
@@ -107,6 +114,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         evidence |= more
     elif ratio < t.slow_update_ratio:
         id_, why = "rate", "updates are very small: the learning rate may be too low"
+    elif not loss.stands_still:
+        id_ = "creeping"
+        mark = "that" if math.isfinite(times) else "where it began"
+        why = f"it falls, but as many steps again would not bring it below {mark}"
     elif math.isfinite(times) and times < 1.0 / t.stall_level:
         id_ = "labels"
         why = "it predicts the same for every input, so labels may not belong to their inputs"

@@ -74,12 +74,27 @@ export function Findings(props: Props) {
       {...actions}
     />
   );
+  const isHealthy = run.verdict === 'healthy';
+  const notes = (run.notes ?? []).map(
+    ({ kind: note, since_step: since, cause, evidence, remedies }) => (
+      <article key={note} class="finding note-card" data-testid="note">
+        <h3>{labelOf(note)}</h3>
+        <p class="muted finding-when">a note, not an alarm; since step {formatInteger(since)}</p>
+        <p>{cause}</p>
+        <Evidence lines={evidenceLines(evidence)} />
+        {remedies.map((remedy) => (
+          <RemedyItem key={remedy.title} remedy={remedy} open={false} />
+        ))}
+      </article>
+    ),
+  );
   return (
     <>
       <p class="visually-hidden" aria-live="polite" data-testid="news">
         {news}
       </p>
-      {run.verdict === 'healthy' && <HealthyRules rules={run.rules} healed={run.findings.length} />}
+      {isHealthy && notes}
+      {isHealthy && <HealthyRules rules={run.rules} healed={run.findings.length} />}
       {run.findings.length > 0 && (
         <div class="findings-head">
           <h2>{plural(shown.length, 'finding')}, worst first</h2>
@@ -92,17 +107,7 @@ export function Findings(props: Props) {
         </div>
       )}
       {shown.map(card)}
-      {(run.notes ?? []).map(({ kind: note, since_step: since, cause, evidence, remedies }) => (
-        <article key={note} class="finding note-card" data-testid="note">
-          <h3>{labelOf(note)}</h3>
-          <p class="muted finding-when">a note, not an alarm; since step {formatInteger(since)}</p>
-          <p>{cause}</p>
-          <Evidence lines={evidenceLines(evidence)} />
-          {remedies.map((remedy) => (
-            <RemedyItem key={remedy.title} remedy={remedy} open={false} />
-          ))}
-        </article>
-      ))}
+      {!isHealthy && notes}
       {muted.length > 0 && (
         <details class="rules-checked" data-testid="muted">
           <summary>{plural(muted.length, 'muted finding')}</summary>
