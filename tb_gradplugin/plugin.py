@@ -93,7 +93,7 @@ class GradientsPlugin(base_plugin.TBPlugin):
         """Verdict, findings and layers of one run."""
         source = self._source(ctx, experiment, run)
         source.check_tags()
-        source.fetch_last(sources.OWN_TAGS)
+        source.fetch_last(source.tags_of(sources.OWN_TAGS))
         health, models = self._health(run, source), reader.read_models(source, points=1)
         paths = [v.path for v in models.latest.variables]
         reader.read_statistics(source, models, paths, points=1)  # for its problems

@@ -182,7 +182,8 @@ def _read_rows(
             for start in range(0, len(steps), scales.STEPS_AT_ONCE):
                 some = steps[start : start + scales.STEPS_AT_ONCE]
                 block = reduce(np.stack([found[step][1][own] for step in some]))
-                values[np.ix_([place[step] for step in some], targets)] = block
+                at = [place[step] for step in some]
+                values[(at, targets) if isinstance(targets, slice) else np.ix_(at, targets)] = block
     wanted = {step: len(plans[id(models.at(step))].blocks) for step in place}
     steps = [s for s in sorted(place) if parts[place[s]] == wanted[s] > 0]
     rows = [place[step] for step in steps]
@@ -215,7 +216,14 @@ class _Plan:
             inside = [(row - block * size, t) for row, t in found if row // size == block]
             rows, targets = np.array(inside).T
             count = min(size, len(names) - block * size)
-            self.blocks[block] = (rows, targets, count)
+            self.blocks[block] = (_range(rows), _range(targets), count)
+
+
+def _range(indices: np.ndarray) -> slice | np.ndarray:
+    """The slice that is ``indices``, where they follow each other: faster, and copies nothing."""
+    first, last = int(indices[0]), int(indices[-1])
+    follow = last - first + 1 == len(indices) and bool((np.diff(indices) == 1).all())
+    return slice(first, last + 1) if follow else indices
 
 
 def read_training(source: Source) -> Rows:

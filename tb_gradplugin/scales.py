@@ -66,21 +66,6 @@ def gradient_norm(statistics: np.ndarray) -> np.ndarray:
     return np.where(largest > norm, largest, norm)
 
 
-def layer_norm(norm: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
-    """sqrt of the sum of squares over the variables of each layer.
-
-    Args:
-        norm: [T, V], NaN where a variable got no gradient.
-        groups: per layer the indices of its variables.
-
-    Returns:
-        [T, len(groups)], NaN where no variable got a gradient.
-    """
-    recorded = ~np.isnan(norm)
-    squares = _reduce(np.add, np.where(recorded, norm, 0.0) ** 2, groups)
-    return np.where(_reduce(np.logical_or, recorded, groups), np.sqrt(squares), np.nan)
-
-
 def attenuation(norm: np.ndarray, weight_norm: np.ndarray, judged: np.ndarray) -> np.ndarray:
     """A = log10 S - max over judged variables of log10 S, with the sensitivity S = \\|g\\| \\|W\\|.
 
@@ -151,28 +136,34 @@ def layer_series(values: np.ndarray, structure: ModelStructure) -> LayerSeries:
         values: float32 [T, V, 2], see ``essence``; NaN rows: not recorded.
         structure: with V variables.
     """
-    layers, groups = _groups(structure)
+    groups = _Groups(structure)
     judged = np.array([v.role in JUDGED_ROLES for v in structure.variables], bool)
-    deciding = [g[judged[g]] if judged[g].any() else g for g in groups]
-    shape = (len(values), len(layers))
+    has_judged = groups.reduce(np.logical_or, judged[None])[0]
+    deciding = judged | ~groups.spread(has_judged)
+    shape = (len(values), len(groups.layers))
     level, norms = np.empty(shape, np.float32), np.empty(shape, np.float32)
     special, bads = np.full(shape, 255, np.uint8), np.empty(shape, bool)
     for start in range(0, len(values), STEPS_AT_ONCE):
         at = slice(start, start + STEPS_AT_ONCE)
         norm, weight = values[at, :, 0].astype(np.float64), values[at, :, 1].astype(np.float64)
-        bads[at] = bad = _reduce(np.logical_or, np.isinf(norm), groups)
-        per_layer = np.minimum(layer_norm(norm, groups), np.finfo(np.float32).max)
-        norms[at] = per_layer = np.where(bad, np.nan, per_layer)
+        # Inf where a norm is; the squares of float32 do not overflow float64.
+        whole = np.sqrt(groups.reduce(np.add, np.where(np.isnan(norm), 0.0, norm) ** 2))
+        bads[at] = bad = np.isinf(whole)
+        largest = groups.reduce(np.fmax, norm)  # NaN where nothing is recorded
+        norms[at] = per_layer = np.where(
+            bad | np.isnan(largest), np.nan, np.minimum(whole, np.finfo(np.float32).max)
+        )
         a = attenuation(norm, weight, judged)
-        lowest = _reduce(np.minimum, np.where(np.isnan(a), 0.0, a), groups)
+        lowest = groups.reduce(np.minimum, np.where(np.isnan(a), 0.0, a))
         grown = growth(per_layer, norms[: min(BASELINE_STEPS, start + len(norm))])
         found = np.where((grown > GROWTH_DEAD_BAND) & (grown > -lowest), grown, lowest)
         part = special[at]
-        part[(per_layer == 0) | (layer_norm(norm, deciding) == 0)] = ZERO
+        part[groups.reduce(np.fmax, np.where(deciding, norm, np.nan)) == 0] = ZERO
+        part[largest == 0] = ZERO
         part[np.isnan(per_layer)] = NOT_RECORDED
         part[bad] = NONFINITE
         level[at] = np.where(part == 255, np.clip(found, -LIMIT, LIMIT), np.nan)
-    return LayerSeries(layers, level, special, norms, bads)
+    return LayerSeries(groups.layers, level, special, norms, bads)
 
 
 def quantise(found: LayerSeries) -> np.ndarray:
@@ -240,16 +231,32 @@ def _bucket(codes: np.ndarray, rank: np.ndarray, columns: int) -> tuple[np.ndarr
     return starts, (best & 255).astype(np.uint8)
 
 
-def _groups(structure: ModelStructure) -> tuple[list[int], list[np.ndarray]]:
-    """Layers with trained variables, and per layer the indices of these."""
-    owner = np.array([v.layer for v in structure.variables], np.int64)
-    layers = sorted(set(owner.tolist()))
-    return layers, [np.flatnonzero(owner == layer) for layer in layers]
+class _Groups:
+    """The variables of a structure by layer.
 
+    Attributes:
+        layers: those with trained variables, ascending.
+    """
 
-def _reduce(ufunc: np.ufunc, values: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
-    """``ufunc`` over the columns of each group: [T, V] -> [T, len(groups)]; no group is empty."""
-    if not groups:
-        return np.empty((len(values), 0), values.dtype)
-    starts = np.cumsum([0, *(len(g) for g in groups[:-1])])
-    return ufunc.reduceat(values[:, np.concatenate(groups)], starts, axis=1)
+    def __init__(self, structure: ModelStructure):
+        owner = np.array([v.layer for v in structure.variables], np.int64)
+        order = np.argsort(owner, kind="stable")
+        layers, self._starts, self._of = np.unique(
+            owner[order], return_index=True, return_inverse=True
+        )
+        self.layers: list[int] = layers.tolist()
+        self._order = order
+        in_order = np.array_equal(order, np.arange(len(order)))
+        self._columns: slice | np.ndarray = slice(None) if in_order else order
+
+    def reduce(self, ufunc: np.ufunc, values: np.ndarray) -> np.ndarray:
+        """``ufunc`` over the columns of each layer: [T, V] -> [T, layers]."""
+        if not self.layers:
+            return np.empty((len(values), 0), values.dtype)
+        return ufunc.reduceat(values[:, self._columns], self._starts, axis=1)
+
+    def spread(self, of_layers: np.ndarray) -> np.ndarray:
+        """[layers] -> [V]: what holds of a layer for each of its variables."""
+        out = np.empty(len(self._order), of_layers.dtype)
+        out[self._order] = of_layers[self._of]
+        return out

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -154,6 +154,10 @@ class ProviderSource:
                 note(self.problems, f"{tag} cannot be read: {e}")
                 return []
         return _by_step(Point(p.step, p.wall_time, p.numpy) for p in found)
+
+    def tags_of(self, bases: Container[str]) -> list[str]:
+        """The run's tags that are one of ``bases`` or a block of it."""
+        return [tag for tag in self._tags if _base(tag) in bases]
 
     def fetch_last(self, tags: Iterable[str], sources: Iterable[ProviderSource] = ()) -> None:
         """Gets the last points of ``tags``, of this run or of all ``sources``, in one reply.

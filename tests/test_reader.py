@@ -219,6 +219,23 @@ def test_one_reply_brings_the_health_of_all_runs(tmp_path):
         assert [reader.read_health(s).last_step for s in found.values()] == [1, 2, 3]
 
 
+def test_one_reply_brings_the_last_points_of_all_blocks(tmp_path):
+    structure = dense_structure(300)
+    write_run(tmp_path, structure, [1, 5])
+    with data_provider("python", tmp_path) as provider:
+        source = sources.find_runs(provider, CONTEXT, "")["."]
+        tags = source.tags_of(sources.OWN_TAGS)
+        assert sorted(tags) == [
+            *("gradients/health", "gradients/model", "gradients/statistics"),
+            *("gradients/statistics/1", "gradients/statistics/2"),
+        ]
+        source.fetch_last(tags)
+        source._read = None  # no further reply is needed
+        models = reader.read_models(source, points=1)
+        rows = reader.read_statistics(source, models, [v.path for v in structure.variables], 1)
+    np.testing.assert_array_equal(rows.values[-1], statistics(structure, 5))
+
+
 def foreign_value(tag, array, plugin=metadata.PLUGIN_NAME, content=b'{"schema": 1}'):
     value = summary_pb2.Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(array))
     value.metadata.data_class = summary_pb2.DATA_CLASS_TENSOR
