@@ -248,6 +248,12 @@ def test_a_penalty_that_makes_up_most_of_the_loss_has_stalled_it():
     assert [r.id for r in finding.remedies] == ["weaken"]
 
 
+def test_large_updates_of_weights_that_a_penalty_rules_from_the_start_do_not_explode():
+    assert only(run(chain(3), total=4.0, update=0.2)).cause_id == "stalled.regularised"
+    grown = lambda s: 1.0 if s == 1 else 4.0  # noqa: E731  the updates made the penalty large
+    assert only(run(chain(3), total=grown, update=0.2)).cause_id == "exploding.rate"
+
+
 def test_a_small_penalty_has_not():
     assert run(chain(3), stop=400, total=1.5).findings == ()
 

@@ -55,9 +55,11 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
         return Detection(window.everything, "critical", None, {"sign": "start"})
     if settled and window.weight_growth > t.weight_growth:
         return Detection(window.everything, "critical", None, {"sign": "weights"})
-    # Next to weights that a penalty has shrunk every update is large.
+    # Next to weights that a penalty has shrunk, or outweighed the data from the start, every
+    # update is large.
+    held = facts.collapsed(window) or window.first_regularisation > facts.REGULARISED
     fast = window.settled_points >= t.window_points and window.fast
-    if fast and not facts.collapsed(window):
+    if fast and not held:
         # Tiny weights far from the output take large relative updates: that is vanishing.
         far = window.attenuation < -t.attenuation
         fast = window.judged & (window.update_ratio > t.update_ratio) & ~far
