@@ -254,7 +254,7 @@ export function paintMarks(
   if (marks.highlighted.length > 0) {
     const lit = new Set(marks.highlighted);
     context.fillStyle = palette.card;
-    context.globalAlpha = 0.6;
+    context.globalAlpha = 0.45;
     for (let row = 0; row < layout.rows; row++) {
       if (lit.has(row)) continue;
       context.fillRect(layout.left, row * layout.rowHeight, layout.cellsWidth, layout.rowHeight);
