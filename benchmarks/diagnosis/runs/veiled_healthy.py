@@ -13,7 +13,6 @@ from benchmarks.diagnosis.runs.veiled_models import (
     asked,
     blocks,
     carry,
-    coder,
     dial,
     fit,
     knock,
@@ -148,12 +147,11 @@ def healthy(fine: Callable[..., None]) -> None:
     fine(
         "plant-thousandth",
         "readings in thousandths of their unit, loss of 1e-6",
-        lambda: coder(
-            (16, 6, 16),
-            "elu",
-            adam(2e-3),
-            data=plant(scale=1e-3),
-            first=[own(lambda z: z * 1e3)],
+        lambda: fit(
+            plant(scale=1e-3),
+            [own(lambda z: z * 1e3), dense(16, "elu"), dense(6, "elu"), dense(24)],
+            adam(5e-3, epsilon=1e-14),
+            own(lambda z: z * 1e-3),
         ),
     )
     fine(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from benchmarks.diagnosis.runs.base import BLOWN, DEAD, FIRST, KILLED, LAST, SHUT
 from benchmarks.diagnosis.runs.models import adam, dense, k, normal, opts, sgd
 from benchmarks.diagnosis.runs.unseen_models import constant, layers, rates
@@ -152,8 +154,6 @@ def cycles() -> Any:
 
 
 def powers() -> Any:
-    import numpy as np
-
     x, y = solar()
     return np.concatenate([(4 * x) ** i for i in range(1, 5)], 1), y
 
@@ -195,7 +195,7 @@ def dead(add: Add) -> None:
             (32, 32),
             "relu",
             adam(5e-3),
-            head=dense(1, lambda z: k().ops.clip(z, 0.0, 1.0), bias_initializer="ones"),
+            head=layers().Dense(1, unit, bias_initializer="ones"),
             loss="mse",
         ),
     )
@@ -212,12 +212,16 @@ def dead(add: Add) -> None:
         lambda: net("taijitu", (32,) * 5, "relu", opts().RMSprop(3.0)),
     )
     add(
-        "drizzle-log-relu",
+        "solar-log-relu",
         (*DEAD, "vanishing"),
         "ReLU on the output, targets are logarithms below 0",
         lambda: net(shares(), (24, 24), "tanh", adam(3e-3), head=dense(1, "relu"), loss="mse"),
         LAST,
     )
+
+
+def unit(z: Any) -> Any:
+    return k().ops.clip(z, 0.0, 1.0)
 
 
 def sides() -> Any:
@@ -228,6 +232,4 @@ def sides() -> Any:
 def shares() -> Any:
     """Logarithm of the share of the sun: below 0."""
     x, y = solar(raw_y=True)
-    import numpy as np
-
     return x, np.log((y + 20) / 20000)

@@ -168,17 +168,3 @@ def squeeze(h: Any) -> Any:
     z = dense(width, "relu")(h)
     z = z * dense(width, "sigmoid")(dense(4, "relu")(z))
     return layers().LayerNormalization()(h + z)
-
-
-def learned_power() -> Any:
-    """Raises to a power that is learned: by it, no derivative at 0."""
-
-    class Power(layers().Layer):
-        def build(self, shape: Any) -> None:
-            del shape
-            self.power = self.add_weight(shape=(), initializer="ones", name="power")
-
-        def call(self, z: Any) -> Any:
-            return k().ops.power(z, self.power)
-
-    return Power()

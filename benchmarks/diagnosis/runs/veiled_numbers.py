@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.diagnosis.runs.base import BLOWN, FIRST, NONFINITE
-from benchmarks.diagnosis.runs.models import adam, dense, k, sgd
-from benchmarks.diagnosis.runs.unseen_models import layers, own
+from benchmarks.diagnosis.runs.base import FIRST, KILLED, NONFINITE
+from benchmarks.diagnosis.runs.models import adam, dense, sgd
+from benchmarks.diagnosis.runs.unseen_models import own
 from benchmarks.diagnosis.runs.veiled_data import bearing, liver, solar, wines
 from benchmarks.diagnosis.runs.veiled_losses import (
     by_sum,
@@ -21,7 +21,7 @@ from benchmarks.diagnosis.runs.veiled_losses import (
     own_softplus,
     spread,
 )
-from benchmarks.diagnosis.runs.veiled_models import fit, knock, learned_power, net, pair
+from benchmarks.diagnosis.runs.veiled_models import fit, knock, net, pair
 
 
 def nonfinite(add: Callable[..., None]) -> None:
@@ -54,16 +54,6 @@ def nonfinite(add: Callable[..., None]) -> None:
             (12, 16), "relu", adam(2e-3), data=bearing(muted=True), first=[own(loudness)]
         ),
         FIRST,
-    )
-    add(
-        "bearing-power",
-        NONFINITE,
-        "learned power of 0",
-        lambda: fit(
-            bearing(muted=True),
-            [own(lambda z: k().ops.abs(z)), learned_power(), layers().Flatten(), dense(32, "relu")],
-            adam(2e-3),
-        ),
     )
     add(
         "taijitu-divergence",
@@ -107,7 +97,7 @@ def nonfinite(add: Callable[..., None]) -> None:
     )
     add(
         "solar-watts-spread",
-        BLOWN,
+        KILLED,
         "likelihood with a learned variance, watts as they are",
         lambda: net(
             "solar-watts",
