@@ -48,10 +48,12 @@ def runs() -> list[Any]:
 def slow(add: Callable[..., None]) -> None:
     """Steps that are too small."""
     add(
-        "liver-adam1e-7",
+        "tongues-adam1e-7",
         SLOW,
         "Adam at a rate of 1e-7",
-        lambda: net("liver", (32, 16), "relu", adam(1e-7)),
+        lambda: read(
+            [layers().Conv1D(24, 3, activation="relu"), layers().GlobalMaxPooling1D()], adam(1e-7)
+        ),
     )
     add(
         "taijitu-adadelta",
@@ -107,10 +109,10 @@ def stalled(add: Callable[..., None]) -> None:
     """Heads, penalties, noise, losses and data that do not let the loss fall."""
     regular = lambda: k().regularizers
     add(
-        "liver-softmax1",
+        "liver-softmax-mse",
         SHUT,
-        "softmax over one unit",
-        lambda: net("liver", (32, 16), "relu", adam(2e-3), head=dense(1, "softmax"), loss="bce"),
+        "softmax over one unit, squared errors",
+        lambda: net("liver", (32, 16), "relu", adam(2e-3), head=dense(1, "softmax"), loss="mse"),
         LAST,
     )
     add(
@@ -128,12 +130,10 @@ def stalled(add: Callable[..., None]) -> None:
         ),
     )
     add(
-        "wines-dropout",
+        "wines-dropped",
         HELD_DOWN,
-        "drops 98 % where 2 % were to be dropped",
-        lambda: net(
-            "wines", (32, 32, 32), "relu", adam(2e-3), after=lambda: [layers().Dropout(0.98)]
-        ),
+        "drops 97 % of the features where 3 % were to be dropped",
+        lambda: net("wines", (32, 32), "tanh", adam(2e-3), first=[layers().Dropout(0.97)]),
     )
     add(
         "solar-watts-sigmoid",

@@ -41,10 +41,10 @@ def vanishing(add: Add) -> None:
         lambda: net("liver", (32,) * 8, "sigmoid", sgd(0.1, 0.9)),
     )
     first(
-        "taijitu-tanh9",
+        "taijitu-tanh10",
         NO_FLOW,
-        "stddev of 0.01, nine layers",
-        lambda: net("taijitu", (24,) * 9, "tanh", adam(), init=lambda: normal(0.01)),
+        "stddev of 0.01, ten layers",
+        lambda: net("taijitu", (24,) * 10, "tanh", sgd(0.05, 0.9), init=lambda: normal(0.01)),
     )
     first(
         "solar-relu28",
@@ -151,9 +151,9 @@ def through_time(add: Add) -> None:
         add(id, SHUT, source, build, FIRST)
 
     first(
-        "parcel-rnn90",
-        "90 steps, recurrence as it comes",
-        lambda: carry(90, [layers().SimpleRNN(20)], sgd(0.01, 0.9), steps=160),
+        "parcel-rnn110",
+        "110 steps, recurrence as it comes",
+        lambda: carry(110, [layers().SimpleRNN(20)], sgd(3e-3, 0.9), steps=160),
     )
     first(
         "parcel-lstm120",
@@ -173,20 +173,21 @@ def through_time(add: Add) -> None:
         ),
     )
     first(
-        "parcel-backwards",
+        "parcel-reversed",
         "read backwards, while what matters is at the end",
-        lambda: carry(80, [layers().GRU(16, go_backwards=True)], adam(), late=True, steps=160),
+        lambda: carry(80, [layers().GRU(8, go_backwards=True)], adam(5e-4), late=True, steps=160),
     )
     first(
-        "parcel-softsign",
-        "two layers of softsign, 50 steps",
+        "parcel-softsign8",
+        "two narrow layers of softsign, 100 steps",
         lambda: carry(
-            50,
+            100,
             [
-                layers().SimpleRNN(16, "softsign", return_sequences=True),
-                layers().SimpleRNN(16, "softsign"),
+                layers().SimpleRNN(8, "softsign", return_sequences=True),
+                layers().SimpleRNN(8, "softsign"),
             ],
-            sgd(0.02, 0.9),
+            sgd(2e-3, 0.9),
+            steps=150,
         ),
     )
     first(

@@ -194,9 +194,9 @@ def healthy(fine: Callable[..., None]) -> None:
         lambda: carry(60, [layers().SimpleRNN(20)], adam(3e-3), late=True, steps=200),
     )
     fine(
-        "parcel-gru",
-        "20 steps, warm-up",
-        lambda: carry(20, [layers().GRU(20)], warm_up(0.01, 60), steps=300),
+        "parcel-gru14",
+        "14 steps, warm-up",
+        lambda: carry(14, [layers().GRU(20)], warm_up(0.01, 60), steps=400),
     )
     fine(
         "lorenz-deep",

@@ -13,7 +13,6 @@ from benchmarks.diagnosis.runs.unseen_models import own
 from benchmarks.diagnosis.runs.veiled_data import bearing, liver, solar, wines
 from benchmarks.diagnosis.runs.veiled_losses import (
     by_sum,
-    contrast,
     divergence,
     energy,
     euclid,
@@ -62,7 +61,7 @@ def nonfinite(add: Callable[..., None]) -> None:
         lambda: net("taijitu", (32, 32), "relu", adam(3e-3), loss=divergence, baseline=0.95),
     )
     add(
-        "twins-euclid",
+        "twins-closeness",
         NONFINITE,
         "distance of a face to itself: a root of 0",
         lambda: pair(
@@ -70,8 +69,7 @@ def nonfinite(add: Callable[..., None]) -> None:
             [dense(24, "relu"), dense(8)],
             euclid,
             same=0.2,
-            loss=contrast,
-            baseline=0.25,
+            head=dense(1, "sigmoid", constant(-1.0), bias_initializer="ones"),
         ),
     )
     add(
