@@ -213,8 +213,8 @@ def healthy(fine: Callable[..., None]) -> None:
         ),
     )
     fine(
-        "lockers-plateau",
-        "nothing for long, then all",
+        "lockers-solved",
+        "attention that has solved all after a third of the steps",
         lambda: asked(adam(4e-3), 2, steps=500),
     )
     fine(

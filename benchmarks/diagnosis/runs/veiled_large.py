@@ -28,7 +28,15 @@ Add = Callable[..., None]
 
 
 def exploding(add: Add) -> None:
-    """Initial weights, rates and scales that are too large."""
+    """Initial weights, rates and scales that are too large.
+
+    Learn with standardised inputs and targets (`solar`, `liver`, `lorenz`, the powers), without
+    values given as -99999, with layer normalisation after each sum, with He (`plant`: SGD at
+    0.05), with pixels in [0, 1] and Glorot, with ReLU, with the mean of the loss, with a rate of
+    0.02 (`bearing`, `solar-spikes`), 3e-3 (`lockers`: Adam) or one that falls (`taijitu-grows`),
+    with a stddev of 0.05 and Adam at 0.01 (`guests`), and with ReLU units that start as the
+    identity, under Adam with clipping (`parcel`).
+    """
     add(
         "solar-watts-sgd",
         KILLED,
@@ -159,7 +167,11 @@ def powers() -> Any:
 
 
 def dead(add: Add) -> None:
-    """Units and heads that nothing reaches."""
+    """Units and heads that nothing reaches.
+
+    Learn with a bias of 0, with pixels in [0, 1] and Glorot, with a linear head (`solar-log-relu`:
+    Adam at 0.02; `solar-watts-clipped`: targets standardised as well), and with a rate of 1e-3.
+    """
     add(
         "taijitu-bias",
         DEAD,
