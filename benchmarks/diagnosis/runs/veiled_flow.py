@@ -32,12 +32,12 @@ def vanishing(add: Add) -> None:
     """Vanishing with depth, by initial weights, or by saturation.
 
     Learn at the same depth with ReLU, He and Adam at 5e-4 to 1e-3 (`liver-sig8`, `clocks`,
-    `solar`, `wines-gelu14` with its GELU), with ReLU and Glorot (`bearing`, `twins`, `taijitu-tenth`
-    without the division: Adam at 1e-3 to 2e-3; `liver-softmax`: SGD at 0.05), with Glorot for tanh
-    (Adam at 2e-3), with ELU (`plant`: Adam at 3e-3), with standardised values (`liver-raw-tanh`),
-    with the other lane of the highway, with branches that are added and normalised (`lockers`: Adam
-    at 4e-3), with a stddev of 0.3 and Adam at 0.01 (`guests`), and with He below a Glorot head
-    (`firefly`).
+    `solar`; `wines-gelu14` with its GELU), with ReLU and Glorot (Adam at 1e-3 to 2e-3: `bearing`,
+    `twins`, `taijitu-tenth` without the division; SGD at 0.05: `liver-softmax`), with Glorot for
+    tanh (Adam at 2e-3), with ELU (`plant`: Adam at 3e-3), with standardised values
+    (`liver-raw-tanh`), with the other lane of the highway, with branches that are added and
+    normalised (`lockers`: Adam at 4e-3), with a stddev of 0.3 and Adam at 0.01 (`guests`), and with
+    He below a Glorot head (`firefly`).
     """
 
     def first(id: str, expected: tuple[str, ...], source: str, build: Callable[[], Any]) -> None:
