@@ -15,6 +15,7 @@ from benchmarks.diagnosis.runs import (
     thedeepchecker,
     traps,
     unseen,
+    veiled,
 )
 from benchmarks.diagnosis.runs.base import Run
 
@@ -31,6 +32,7 @@ FAMILIES = (
     sealed,
     reserve,
     blind,
+    veiled,
 )
 
 
