@@ -21,7 +21,7 @@ from benchmarks.diagnosis.recording import (
     save,
 )
 from benchmarks.diagnosis.runs import catalogue
-from benchmarks.diagnosis.runs.base import Run
+from benchmarks.diagnosis.runs.base import HELD_OUT, OPENED, Run
 from tb_gradplugin.health.report import KINDS, Finding
 from tb_gradplugin.metadata import STATISTICS_COLUMNS
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
@@ -244,11 +244,21 @@ def test_a_baseline_that_the_product_does_not_know_is_kept_from_the_rules():
     assert math.isnan(scaled.records[0].scalar("baseline_loss"))
 
 
+@pytest.mark.parametrize(("steps", "kinds"), [(149, set()), (150, {"stalled"})])
+def test_a_training_ends_at_its_last_step_not_at_the_one_logged_last(steps, kinds):
+    still = healthy()
+    still.training[:, :2] = 2.0
+    still.validation[-1, 0] = steps
+    still = dataclasses.replace(still, steps=np.linspace(1, 145, POINTS).astype(int))
+    assert still.last_step == steps
+    assert score.diagnose(still).kinds == kinds
+
+
 def test_the_catalogue_is_large_labelled_and_split():
     runs = catalogue()
     holdout = [r for r in runs if r.split == "holdout"]
     assert len(runs) - len(holdout) >= 80
-    assert {r.id for r in holdout} == {r.id for r in runs if r.id[:2] == "W-"}
+    assert not set(HELD_OUT) & set(OPENED)
     sick = [bool(r.expected) for r in holdout]
     assert sum(sick) >= 44
     assert len(sick) - sum(sick) >= 16
@@ -262,7 +272,7 @@ def test_every_row_of_the_corpus_that_can_be_rebuilt_has_a_run():
     assert rows - set(re.findall(r"[A-D]\d+", told)) == set()
 
 
-@pytest.mark.parametrize("only", ["W-", "W", "U-,W-throws"])
+@pytest.mark.parametrize("only", [HELD_OUT[0], HELD_OUT[0][0], f"U-,{HELD_OUT[0]}some"])
 def test_hold_out_runs_are_not_scored_without_their_flag(only, capsys, tmp_path):
     with pytest.raises(SystemExit):
         main(["score", "--cache", str(tmp_path), "--only", only])

@@ -350,8 +350,26 @@ def test_a_loss_that_creeps_when_training_ends_is_no_progress(baseline):
     finding = only(run(chain(3), loss=creeps, norm=10.0, baseline=baseline, **ENDED))
     assert (finding.kind, finding.cause_id) == ("stalled", "stalled.creeping")
     whither = "that." if baseline == 1.0 else "where it began."
-    assert finding.cause.endswith(f"many steps again would not bring it below {whither}")
+    assert finding.cause.endswith(f"half as many steps again would not bring it below {whither}")
     assert [r.id for r in finding.remedies] == ["raise", "adaptive", "standardise"]
+
+
+def noisy(seed: int, level: float):
+    """A loss about ``level`` whose batches differ by a tenth of it."""
+    return lambda step: level * (1.0 + 0.1 * np.random.default_rng((seed, step)).normal())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_between_batches_is_no_progress_when_training_ends(seed):
+    finding = only(run(chain(3), loss=noisy(seed, 1.03), norm=10.0, **ENDED))
+    assert finding.kind == "stalled"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_between_batches_does_not_hide_that_a_loss_fell(seed):
+    high, low = noisy(seed, 2.0), noisy(seed, 0.93)
+    falls = lambda s: high(s) if s < 60 else low(s)  # noqa: E731
+    assert run(chain(3), loss=falls, norm=10.0, **ENDED).findings == ()
 
 
 def test_a_loss_on_its_way_below_the_baseline_when_training_ends_is_left_alone():

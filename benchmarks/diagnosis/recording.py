@@ -109,6 +109,12 @@ class Recording:
         """NaN, or a final loss above 0.9 of the reference."""
         return not self.final <= FAILED * self.reference
 
+    @property
+    def last_step(self) -> int:
+        """Of the training, which goes on behind the step logged last; 0: nothing is recorded."""
+        validated = self.validation[-1, 0] if len(self.validation) else 0
+        return int(max(self.steps[-1] if len(self.steps) else 0, validated))
+
     @functools.cached_property
     def records(self) -> list[StepRecord]:
         """What the monitor would have handed to the judge."""

@@ -106,7 +106,7 @@ def diagnose(recording: Recording, thresholds: Thresholds | None = None) -> Verd
             step = record.step if step is None else step
     if recording.records:
         first, last = recording.records[0].step, recording.records[-1].step
-        if judge.end(last - first + 1) and step is None:
+        if judge.end(recording.last_step - first + 1) and step is None:
             step = last
     return Verdict(judge.health().findings, step)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import NamedTuple
 
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.records import StepRecord
@@ -29,6 +30,46 @@ TRAINED = 0.5
 before (fine-tuning, a resumed run): its initial loss is no yardstick."""
 
 
+NOISE = 2.0
+"""Standard errors of the difference of two means that are not a fall of the loss."""
+
+
+class _Mean(NamedTuple):
+    """Of some losses, and its standard error; NaN of fewer than two."""
+
+    mean: float
+    error: float
+
+
+class _Sums(NamedTuple):
+    """Of all losses until some step."""
+
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def plus(self, loss: float) -> _Sums:
+        """With one more."""
+        return _Sums(self.count + 1, self.total + loss, self.squares + loss * loss)
+
+    def since(self, earlier: _Sums) -> _Mean:
+        """Of those that came after ``earlier``."""
+        n = self.count - earlier.count
+        if n < 2:
+            return _Mean(math.nan, math.nan)
+        mean = (self.total - earlier.total) / n
+        variance = (self.squares - earlier.squares) / n - mean * mean
+        return _Mean(mean, math.sqrt(max(variance, 0.0) / n))
+
+
+class _Mark(NamedTuple):
+    """What is remembered of a step."""
+
+    step: int
+    smoothed: float
+    sums: _Sums
+
+
 class LossTrend:
     """Initial, smoothed and recent loss over the logged points.
 
@@ -47,7 +88,8 @@ class LossTrend:
         """Starts without a point; ``loss`` is the name of the loss that the model has."""
         self._t = thresholds
         self._name = plain_name(loss)
-        self._marks: list[tuple[int, float]] = []  # step, smoothed; steps a quarter apart
+        self._marks: list[_Mark] = []  # steps a quarter apart
+        self._sums, self._step = _Sums(), 0
         self._start: list[float] = []
         self._latest: deque[float] = deque(maxlen=RECENT_POINTS)
         self.points = 0
@@ -83,10 +125,12 @@ class LossTrend:
         ceiling = self.smoothed + OUTLIER * max(abs(self.smoothed), abs(self.initial))
         weight = max(1.0 / self.points, self._t.loss_smoothing)
         self.smoothed += weight * (min(loss, ceiling) - self.smoothed)
-        if not self._marks or record.step >= MARK_GROWTH * self._marks[-1][0]:
-            self._marks.append((record.step, self.smoothed))
+        self._step = record.step
+        self._sums = self._sums.plus(min(loss, ceiling))
+        if not self._marks or record.step >= MARK_GROWTH * self._marks[-1].step:
+            self._marks.append(_Mark(record.step, self.smoothed, self._sums))
         self.at_half = next(
-            (value for step, value in reversed(self._marks) if 2 * step <= record.step), math.nan
+            (m.smoothed for m in reversed(self._marks) if 2 * m.step <= record.step), math.nan
         )
 
     @property
@@ -124,24 +168,47 @@ class LossTrend:
 
     @property
     def stands_still(self) -> bool:
-        """``to_fall`` is not negative, and it is not lower than half way (``stall_fall``)."""
-        return self.to_fall >= 0.0 and not self.fell > self._t.stall_fall * abs(self.at_half)
+        """Not below ``stall_level`` of ``reference``, nor lower than half way (``stall_fall``)."""
+        fell = self.at_half - self.smoothed > self._t.stall_fall * abs(self.at_half)
+        return self.smoothed >= self._stall_level and not fell
 
     @property
-    def creeps(self) -> bool:
-        """``to_fall`` is more than what it fell since half way: as long again would not do."""
-        return self.to_fall > max(self.fell, 0.0)
+    def ends_still(self) -> bool:
+        """The same of a training that is over, of means: batches may differ by more than it asks.
+
+        Over the latter half of the steps the loss is not below ``stall_level`` of ``reference``;
+        since the quarter before it has not fallen by ``stall_fall`` beyond what ``NOISE`` standard
+        errors explain.
+        """
+        late, early = self._late, self._early
+        allowed = self._t.stall_fall * abs(early.mean) + NOISE * math.hypot(early.error, late.error)
+        return late.mean >= self._stall_level and not early.mean - late.mean > allowed
 
     @property
-    def fell(self) -> float:
-        """at_half - smoothed; NaN before there is a half."""
-        return self.at_half - self.smoothed
+    def ends_creeping(self) -> bool:
+        """In half as many steps again the loss would not get below ``stall_level`` either.
+
+        On a straight line a mean over the latter half is that of 3/4 of the steps, one over the
+        quarter before that of 3/8, and 3/2 are twice as far beyond the former.
+        """
+        late, early = self._late, self._early
+        return late.mean - self._stall_level > 2.0 * max(early.mean - late.mean, 0.0)
 
     @property
-    def to_fall(self) -> float:
-        """smoothed - ``stall_level`` ``reference``: how far it is from progress of any kind."""
-        level = self.reference - (1.0 - self._t.stall_level) * abs(self.reference)
-        return self.smoothed - level
+    def _stall_level(self) -> float:
+        return self.reference - (1.0 - self._t.stall_level) * abs(self.reference)
+
+    @property
+    def _late(self) -> _Mean:
+        return self._sums.since(self._sums_until(2))
+
+    @property
+    def _early(self) -> _Mean:
+        return self._sums_until(2).since(self._sums_until(4))
+
+    def _sums_until(self, part: int) -> _Sums:
+        """Of the losses until a ``part``-th of the steps so far, or somewhat earlier."""
+        return next((m.sums for m in reversed(self._marks) if part * m.step <= self._step), _Sums())
 
     def exceeds(self, start_factor: float, baseline_factor: float, points: int) -> bool:
         """Whether each of the latest ``points`` losses is factors above the start and the baseline.

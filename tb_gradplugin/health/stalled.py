@@ -39,8 +39,9 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
     of its start) and has not fallen by ``stall_fall`` since half the time, and something is known
     that explains it; after four times ``stall_step`` nothing needs to be.
 
-    When training ended, nothing needs to be either, and a loss that still falls is no excuse if
-    it would not get there in as many steps as it took since half the time.
+    When training ended, nothing needs to be either, means over the latter half of the steps and
+    the quarter before that decide, and a loss that still falls is no excuse if half as many steps
+    again would not do.
 
     Where the last activation cannot give what the loss asks for, a penalty outweighs the data, or
     dropout leaves next to nothing of it, no progress after ``slow_step`` is enough.
@@ -56,7 +57,7 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
         shown = window.head if known[0] == "output" else None
         return Detection(window.everything, "warning", shown)
     if window.ended:
-        stalls = loss.stands_still or loss.creeps
+        stalls = loss.ends_still or loss.ends_creeping
     else:
         waits = t.stall_step if known is not None else PLATEAU * t.stall_step
         stalls = window.step >= waits and loss.stands_still
@@ -114,10 +115,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         evidence |= more
     elif ratio < t.slow_update_ratio:
         id_, why = "rate", "updates are very small: the learning rate may be too low"
-    elif not loss.stands_still:
+    elif window.ended and not loss.ends_still:
         id_ = "creeping"
         mark = "that" if math.isfinite(times) else "where it began"
-        why = f"it falls, but as many steps again would not bring it below {mark}"
+        why = f"it falls, but half as many steps again would not bring it below {mark}"
     elif math.isfinite(times) and times < 1.0 / t.stall_level:
         id_ = "labels"
         why = "it predicts the same for every input, so labels may not belong to their inputs"
