@@ -11,6 +11,7 @@ from benchmarks.diagnosis.runs import (
     holdout,
     reserve,
     sealed,
+    sequel,
     stackoverflow,
     thedeepchecker,
     traps,
@@ -33,6 +34,7 @@ FAMILIES = (
     reserve,
     blind,
     veiled,
+    sequel,
 )
 
 

@@ -1,0 +1,214 @@
+"""The ``K-`` runs whose gradients vanish, with depth or through time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.diagnosis.runs.base import FIRST, NO_FLOW, SHUT, VANISHING
+from benchmarks.diagnosis.runs.models import adam, dense, k, normal, sgd
+from benchmarks.diagnosis.runs.sequel_data import bikes, churn, greeting, shell, tunes
+from benchmarks.diagnosis.runs.sequel_models import (
+    beat,
+    bell,
+    between,
+    chain,
+    cloth,
+    coder,
+    match,
+    stacked,
+)
+from benchmarks.diagnosis.runs.unseen_models import constant, layers
+from benchmarks.diagnosis.runs.veiled_models import fit
+
+Add = Callable[..., None]
+
+
+def vanishing(add: Add) -> None:
+    """Vanishing with depth, by initial weights, or by saturation."""
+
+    def first(id: str, expected: tuple[str, ...], source: str, build: Callable[[], Any]) -> None:
+        add(id, expected, source, build, FIRST)
+
+    first(
+        "shell-sig10",
+        VANISHING,
+        "ten sigmoids, Adam as it comes",
+        lambda: stacked(shell(), (32,) * 10, "sigmoid", adam()),
+    )
+    first(
+        "shell-hard-sigmoid",
+        NO_FLOW,
+        "seven hard sigmoids",
+        lambda: stacked(shell(), (24,) * 7, "hard_sigmoid", sgd(0.1, 0.9)),
+    )
+    first(
+        "shell-zeros",
+        SHUT,
+        "all weights start at 0",
+        lambda: stacked(shell(), (32, 32), "relu", adam(2e-3), lambda: "zeros"),
+    )
+    first(
+        "bikes-swish12",
+        NO_FLOW,
+        "stddev of 0.02 taken from a paper on transformers, twelve layers",
+        lambda: stacked(bikes(), (24,) * 12, "swish", sgd(0.05, 0.9), lambda: normal(0.02)),
+    )
+    first(
+        "bikes-narrow",
+        NO_FLOW,
+        "36 layers of five units",
+        lambda: stacked(bikes(), (5,) * 36, "relu", sgd(0.01, 0.9)),
+    )
+    first(
+        "bikes-bells",
+        SHUT,
+        "radial units on values as they are",
+        lambda: stacked(bikes(raw_x=True), (24, 24, 24), bell, sgd(0.02, 0.9)),
+    )
+    first(
+        "churn-raw-sig",
+        SHUT,
+        "values of thousands as they are, four sigmoids",
+        lambda: stacked(churn(raw=True), (24,) * 4, "sigmoid", sgd(0.02, 0.9)),
+    )
+    first(
+        "weave-sig6",
+        VANISHING,
+        "six sigmoid convolutions",
+        lambda: cloth((8, 8, 12, 12, 12, 12), "sigmoid", sgd(0.05, 0.9)),
+    )
+    first(
+        "weave-normal",
+        NO_FLOW,
+        'initialiser "random_normal", nine convolutions',
+        lambda: cloth(
+            (6,) * 9, "elu", sgd(0.02, 0.9), each=lambda: {"kernel_initializer": "random_normal"}
+        ),
+    )
+    first(
+        "hearts-orthogonal",
+        NO_FLOW,
+        "orthogonal with a gain of 0.15, seven convolutions",
+        lambda: beat(
+            (8,) * 7,
+            "tanh",
+            sgd(0.02, 0.9),
+            each=lambda: {"kernel_initializer": k().initializers.Orthogonal(0.15)},
+        ),
+    )
+    first(
+        "light-coder",
+        NO_FLOW,
+        "variance of 0.01 a unit where 1 was meant, autoencoder of seven layers",
+        lambda: coder(
+            (24, 12, 6, 3, 6, 12, 24),
+            "tanh",
+            sgd(0.05, 0.9),
+            lambda: k().initializers.VarianceScaling(0.01),
+        ),
+    )
+    first(
+        "duel-softsign9",
+        NO_FLOW,
+        "uniform of 0.05, nine layers for each player",
+        lambda: match(
+            sgd(0.05, 0.9),
+            [dense(20, "softsign", k().initializers.RandomUniform(-0.05, 0.05)) for _ in range(9)],
+            between,
+        ),
+    )
+    first(
+        "bikes-shut-gates",
+        VANISHING,
+        "eight gated layers whose gates start shut",
+        lambda: chain(bikes(), 8, sgd(0.05, 0.9), linear_gate),
+    )
+
+
+def linear_gate(h: Any) -> Any:
+    """Gated linear unit with a gate of 0.02 at first."""
+    width = h.shape[-1]
+    return dense(width)(h) * dense(width, "sigmoid", bias_initializer=constant(-4.0))(h)
+
+
+def hello(length: int, body: list[Any], opt: Any, **more: Any) -> Any:
+    return fit(greeting(length), body, opt, **{"steps": 200, **more})
+
+
+def through_time(add: Add) -> None:
+    """Recurrent layers that forget."""
+    layer = layers
+
+    def first(id: str, expected: tuple[str, ...], source: str, build: Callable[[], Any]) -> None:
+        add(id, expected, source, build, FIRST)
+
+    first(
+        "greeting-rnn80",
+        NO_FLOW,
+        "80 steps, recurrence with Glorot",
+        lambda: hello(
+            80,
+            [layer().SimpleRNN(16, recurrent_initializer="glorot_uniform")],
+            sgd(0.01, 0.9),
+            steps=150,
+        ),
+    )
+    first(
+        "greeting-gru100",
+        SHUT,
+        "100 steps, GRU as it comes",
+        lambda: hello(100, [layer().GRU(12)], sgd(0.05, 0.9), steps=150),
+    )
+    first(
+        "greeting-lstm-deep",
+        NO_FLOW,
+        "three LSTMs with sigmoids in place of tanh, 50 steps",
+        lambda: hello(
+            50,
+            [
+                layer().LSTM(12, "sigmoid", return_sequences=True),
+                layer().LSTM(12, "sigmoid", return_sequences=True),
+                layer().LSTM(12, "sigmoid"),
+            ],
+            adam(),
+            steps=150,
+        ),
+    )
+    first(
+        "greeting-no-recurrence",
+        SHUT,
+        "recurrent weights start at 0",
+        lambda: hello(30, [layer().SimpleRNN(20, recurrent_initializer="zeros")], sgd(0.05, 0.9)),
+    )
+    first(
+        "greeting-relu",
+        NO_FLOW,
+        "ReLU recurrence that starts as a half of the identity, 40 steps",
+        lambda: hello(
+            40,
+            [layer().SimpleRNN(20, "relu", recurrent_initializer=k().initializers.Identity(0.5))],
+            sgd(0.02, 0.9),
+        ),
+    )
+    first(
+        "greeting-penalty",
+        (*SHUT, "slow"),
+        "recurrent weights held down by an L2 of 0.3",
+        lambda: hello(
+            30,
+            [layer().SimpleRNN(20, recurrent_regularizer=k().regularizers.L2(0.3))],
+            sgd(0.05, 0.9),
+        ),
+    )
+    first(
+        "tunes-padded",
+        NO_FLOW,
+        "70 zeros behind each tune, not masked, recurrence of sigmoids",
+        lambda: fit(
+            tunes(70),
+            [layer().Embedding(31, 8), layer().SimpleRNN(16, "sigmoid")],
+            adam(2e-3),
+            steps=150,
+        ),
+    )
