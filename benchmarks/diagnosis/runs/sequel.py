@@ -49,7 +49,12 @@ def runs() -> list[Any]:
 
 
 def slow(add: Callable[..., None]) -> None:
-    """Steps that are too small."""
+    """Steps that are too small.
+
+    Learn with rates of 3e-3 (AdamW), 0.03 (Adagrad) and 0.05 (`duel`, neither it nor the loss
+    divided), with a warm-up over 50 steps, gradients clipped to 1, an epsilon of 1e-3, and a rate
+    that falls by 0.5 % a step.
+    """
     add(
         "churn-adamw",
         SLOW,
@@ -104,13 +109,18 @@ def slow(add: Callable[..., None]) -> None:
 
 
 def stalled(add: Callable[..., None]) -> None:
-    """Heads, penalties, noise, losses and data that do not let the loss fall."""
+    """Heads, penalties, noise, losses and data that do not let the loss fall.
+
+    Learn with a sigmoid (Adam at 3e-3), with rows in one order (Adam at 5e-3), an L1 of 2e-5, a
+    noise of 0.05, without the constraint, with labels of -1 and 1, without the normalisation, and
+    with places.
+    """
     regular = lambda: k().regularizers
     add(
-        "churn-tanh-head",
+        "churn-above-one",
         SHUT,
-        "softplus of minus one as head: probabilities above 1 are cut off",
-        lambda: stacked(churn(), (24, 16), "relu", adam(1e-3), head=dense(1, over)),
+        "softplus and an offset as head: probabilities above 1 are cut off",
+        lambda: stacked(churn(), (24, 16), "relu", adam(1e-3), head=layers().Dense(1, over)),
         LAST,
     )
     add(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.diagnosis.runs.base import Setup
-from benchmarks.diagnosis.runs.models import adam, dense, k, opts, sgd, warm_up
+from benchmarks.diagnosis.runs.models import adam, dense, k, sgd, warm_up
 from benchmarks.diagnosis.runs.sequel_data import (
     bikes,
     churn,
@@ -116,18 +116,6 @@ def healthy(fine: Callable[..., None]) -> None:
         lambda: stacked(churn(rare=True), (32, 16), "relu", adam(4e-3)),
     )
     fine(
-        "churn-raw-norm",
-        "values of thousands, normalised by the network",
-        lambda: stacked(
-            churn(raw=True),
-            (32, 32),
-            "relu",
-            adam(5e-3),
-            first=[layers().BatchNormalization()],
-            steps=400,
-        ),
-    )
-    fine(
         "churn-batch1",
         "one row a step",
         lambda: stacked(churn(), (24, 24), "relu", sgd(0.01), batch=1, steps=800),
@@ -169,16 +157,16 @@ def healthy(fine: Callable[..., None]) -> None:
         ),
     )
     fine(
-        "tunes-both-ways",
-        "60 zeros behind each tune, masked, read in both directions",
+        "tunes-both-ways16",
+        "16 zeros behind each tune, masked, read in both directions",
         lambda: fit(
-            tunes(60),
+            tunes(16),
             [
                 layers().Embedding(31, 8, mask_zero=True),
                 layers().Bidirectional(layers().LSTM(12)),
             ],
             adam(0.01),
-            steps=150,
+            steps=120,
         ),
     )
     fine(
@@ -225,11 +213,6 @@ def healthy(fine: Callable[..., None]) -> None:
         "spectra-tuned",
         "trained to the end before, small rate",
         lambda: stacked(spectra(), (32, 32), "relu", adam(1e-3), silent_steps=1000, steps=200),
-    )
-    fine(
-        "spectra-lion",
-        "only signs of gradients count",
-        lambda: stacked(spectra(), (32, 32), "gelu", opts().Lion(1e-3)),
     )
     fine(
         "duel-towers",

@@ -33,7 +33,15 @@ Add = Callable[..., None]
 
 
 def exploding(add: Add) -> None:
-    """Initial weights, rates and scales that are too large."""
+    """Initial weights, rates and scales that are too large.
+
+    Learn with standardised levels (SGD at 0.01), without the column of seconds (SGD at 0.01, with
+    momentum), without the typing error and with the decimal points (rates as they are), with He
+    (`shell-scaling`: Adam at 2e-3), with pixels in [0, 1] (Adam at 3e-3), with rates of 0.02 and a
+    momentum of 0.9 (`hearts`, `shops`), of 0.05 (`bikes-growing`) and 5e-3 (`bikes-adam5`), with
+    products of tanh that are added (Adam at 2e-3), with ReLU units that start as the identity,
+    under Adam at 3e-3 with clipping (`greeting`), and with ReLU (`light`: Adam at 3e-3).
+    """
     add(
         "tide-raw-conv",
         KILLED,
@@ -122,7 +130,7 @@ def exploding(add: Add) -> None:
         "cubes as activation of an autoencoder",
         lambda: fit(
             light(),
-            [dense(24, cube), dense(8, cube), dense(24, cube)],
+            [layers().Dense(n, cube) for n in (24, 8, 24)],
             sgd(0.02),
             dense(40),
             loss="mse",
@@ -141,7 +149,11 @@ def cube(z: Any) -> Any:
 
 
 def dead(add: Add) -> None:
-    """Units and heads that nothing reaches."""
+    """Units and heads that nothing reaches.
+
+    Learn with ReLU as it is and Glorot (`hearts`), with a rate of 0.05, with a linear head (Adam at
+    0.01), and with a tanh that is not rounded.
+    """
     add(
         "hearts-threshold",
         SHUT,
@@ -187,7 +199,7 @@ def dead(add: Add) -> None:
         SHUT,
         "bottleneck of whole numbers",
         lambda: stacked(
-            bikes(), (24,), "relu", adam(2e-3), last=[dense(1, whole), dense(16, "relu")]
+            bikes(), (24,), "relu", adam(2e-3), last=[layers().Dense(1, whole), dense(16, "relu")]
         ),
     )
 
