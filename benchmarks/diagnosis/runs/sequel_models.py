@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from benchmarks.diagnosis.runs.base import Setup
 from benchmarks.diagnosis.runs.models import dense, k
 from benchmarks.diagnosis.runs.sequel_data import Data, duel, hearts, light, pointer, shops, weave
@@ -83,15 +85,13 @@ def between(a: Any, b: Any) -> Any:
     return a - b
 
 
-def cards(opt: Any, *, placed: bool = True, tiny: bool = False, **more: Any) -> Setup:
+def cards(opt: Any, *, masked: bool = False, **more: Any) -> Setup:
     """One head of attention from the last place of ``pointer`` to all, and two dense layers."""
     x, y = pointer()
     entry = k().Input(x.shape[1:])
-    h = dense(24)(entry)
-    if placed:
-        h = h + layers().Embedding(8, 24, "glorot_uniform")(k().ops.arange(8))
-    start = {"kernel_initializer": k().initializers.RandomNormal(0, 1e-4)} if tiny else {}
-    z = layers().MultiHeadAttention(2, 16, **start)(h[:, -1:], h)[:, 0]
+    h = dense(24)(entry) + layers().Embedding(8, 24, "glorot_uniform")(k().ops.arange(8))
+    mask = np.arange(8)[None, None] == 7 if masked else None
+    z = layers().MultiHeadAttention(2, 16)(h[:, -1:], h, attention_mask=mask)[:, 0]
     out = dense(4, "softmax")(dense(32, "relu")(z))
     return Setup(k().Model(entry, out), x, y, "cce", opt, **{**COMMON, **more})
 

@@ -25,7 +25,8 @@ def nonfinite(add: Callable[..., None]) -> None:
 
     Learn with log1p (Adam at 5e-3), with what is complete, with players who have skills, with 1e-3
     below the root, with 0.01 added to the deviation, with standardised hours instead of inverses,
-    and with ``logsumexp`` of standardised counts.
+    and with ``logsumexp`` of standardised counts.  ReLUs turn NaN into 0 on some machines, so the
+    loss of `shell-rooted` may stay finite while weights and gradients are NaN.
     """
     add(
         "bikes-logs",
@@ -41,11 +42,14 @@ def nonfinite(add: Callable[..., None]) -> None:
         FIRST,
     )
     add(
-        "duel-cosine",
+        "duel-newcomers",
         NONFINITE,
         "own cosine, players without any skills",
         lambda: match(
-            adam(3e-3), [dense(24, "tanh", use_bias=False), dense(8)], cosine, empty=0.02
+            adam(3e-3),
+            [dense(24, "tanh", use_bias=False), dense(8, use_bias=False)],
+            cosine,
+            empty=0.02,
         ),
     )
     add(
