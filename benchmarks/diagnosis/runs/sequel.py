@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.diagnosis.runs import sequel_flow, sequel_large, sequel_numbers
-from benchmarks.diagnosis.runs.base import FIRST, LAST, SHUT, SLOW, STALLED, Family
+from benchmarks.diagnosis.runs.base import LAST, SHUT, SLOW, STALLED, Family
 from benchmarks.diagnosis.runs.models import adam, dense, k, opts, sgd
 from benchmarks.diagnosis.runs.sequel_data import bikes, churn, misplaced, shell, tunes
 from benchmarks.diagnosis.runs.sequel_healthy import healthy
@@ -161,7 +161,6 @@ def stalled(add: Callable[..., None]) -> None:
             adam(2e-3),
             each=lambda: {"kernel_constraint": k().constraints.MaxNorm(0.01)},
         ),
-        FIRST,
     )
     add(
         "shell-hinge01",
