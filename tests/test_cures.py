@@ -128,6 +128,8 @@ def test_residual_connections_go_around_layers_of_equal_width_only():
     expected = x + np.asarray(dense(norm(x)))
     np.testing.assert_allclose(np.asarray(block(x)), expected, atol=1e-6)
     assert dense.activation is keras.activations.relu
+    assert dense.kernel_initializer.scale == 2 / 3  # three hidden layers
+    assert new.model.get_layer("h0").kernel_initializer.scale == 2.0
 
 
 def test_functional_models_custom_layers_and_lambdas_are_rebuilt():

@@ -194,16 +194,20 @@ def _normalise(setup: Setup, structure: ModelStructure, layers: list[int], pace:
 
 
 def _residual(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    where = remedies.places("residual", structure, layers)
+
     def block(layer: Any) -> Any:
-        new = edited(layer, activation="relu", kernel_initializer="he_normal")
         shape = _input_shape(layer)
-        if new is None or tuple(layer.compute_output_shape((None, *shape))[1:]) != shape:
+        goes_around = tuple(layer.compute_output_shape((None, *shape))[1:]) == shape
+        start = keras.initializers.VarianceScaling(2.0 / (len(where) if goes_around else 1))
+        new = edited(layer, activation="relu", kernel_initializer=start)
+        if new is None or not goes_around:
             return new
         x = keras.Input(shape)
         y = new(keras.layers.LayerNormalization()(x))
         return keras.Model(x, keras.layers.Add()([x, y]), name=layer.name)
 
-    return with_layers(setup, structure, remedies.places("residual", structure, layers), block)
+    return with_layers(setup, structure, where, block)
 
 
 def _wider(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
@@ -356,8 +360,8 @@ def standardised(values: np.ndarray) -> np.ndarray:
 
 
 def _inputs(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-    if not np.issubdtype(setup.x.dtype, np.floating):
-        return None  # tokens have no scale
+    if isinstance(setup.x, tuple) or not np.issubdtype(setup.x.dtype, np.floating):
+        return None  # tokens have no scale; which of several inputs is meant is not told
     y = standardised(setup.y) if setup.loss in REGRESSIONS else setup.y
     return dataclasses.replace(setup, x=standardised(setup.x), y=y)
 

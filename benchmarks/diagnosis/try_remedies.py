@@ -140,7 +140,7 @@ def tried(trial: Trial) -> Trial:
 
     try:
         outcome = record(dataclasses.replace(run, build=build), trial.seed)
-    except _DoesNotApplyError:
+    except (_DoesNotApplyError, TypeError):  # made again, it may call Keras's of the same name
         return trial
     findings = [f for f in diagnose(outcome).findings if f.active]
     relative = outcome.final / outcome.reference
@@ -157,11 +157,13 @@ class _DoesNotApplyError(Exception):
 
 
 def load() -> dict[tuple[str, int, str], Trial]:
-    """Outcomes so far, by key."""
+    """Outcomes so far, by key; a part that was held out then may have been opened since."""
     if not OUTCOMES.exists():
         return {}
     rows = json.loads(OUTCOMES.read_text(encoding="utf-8"))
-    trials = (Trial(**row | {"kinds": tuple(row["kinds"])}) for row in rows)
+    now = {run.id: {"split": run.history} for run in catalogue()}
+    rows = [row | {"kinds": tuple(row["kinds"])} | now.get(row["run"], {}) for row in rows]
+    trials = (Trial(**row) for row in rows)
     return {t.key: t for t in trials}
 
 

@@ -351,12 +351,12 @@ def _normalise(structure: ModelStructure, layers: list[int], pace: Pace) -> _Tex
 
 def _residual(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     where = places("residual", structure, layers) or layers
-    code = facts.constructor(
-        structure, where[-1], activation='"relu"', kernel_initializer='"he_normal"'
-    )
+    start = f"keras.initializers.VarianceScaling(2 / {len(where)})"
+    code = facts.constructor(structure, where[-1], activation='"relu"', kernel_initializer=start)
     return (
         "Add residual connections",
-        "The gradient then has a path around each layer and does not depend on all of them.",
+        "The gradient then has a path around each layer and does not depend on all of them. "
+        "Branches that start small keep their sum from growing with depth (Zhang 2019).",
         "import keras\n\n\ndef residual(x):  # for hidden layers with as many outputs as inputs\n"
         f"    y = keras.layers.LayerNormalization()(x)\n    y = {code}(y)\n"
         "    return keras.layers.Add()([x, y])\n",

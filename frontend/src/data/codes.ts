@@ -28,7 +28,11 @@ export interface Heatmap {
 }
 
 export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  // Uint8Array.from takes a third of a second for 3000 layers x 1000 steps.
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 export function decodeHeatmap(reply: HeatmapReply): Heatmap {
@@ -37,8 +41,7 @@ export function decodeHeatmap(reply: HeatmapReply): Heatmap {
   const expected = layers.length * steps.length;
   if (codes.length !== expected) {
     throw new Error(
-      `The heatmap has ${codes.length} cells, but ${layers.length} layers x ` +
-        `${steps.length} steps need ${expected}.`,
+      `Heatmap has ${codes.length} cells; ${layers.length} x ${steps.length} need ${expected}.`,
     );
   }
   return { steps, times, layers, codes, sick, epoch };
