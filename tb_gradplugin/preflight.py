@@ -45,7 +45,8 @@ def preflight(
 
     Weights, optimizer state, metrics, batch statistics and random states (those of Keras, Python,
     NumPy and PyTorch) are afterwards what they were before, also if a step raises. A model that is
-    not built yet gets built on ``x`` and stays so.
+    not built yet gets built on ``x`` and stays so, and so do its metrics and loss: on PyTorch the
+    first ``fit`` of a new model then shuffles otherwise, as it need not draw a batch to build them.
 
     Args:
         model: compiled.

@@ -549,6 +549,28 @@ def check_a_fault_costs_one_warning_and_training_goes_on() -> None:
             assert_array_equal(a, b, err_msg=name)
 
 
+def check_training_after_a_preflight_is_bit_identical_to_training_without() -> None:
+    x, y = classes(40)
+    reports: list[Any] = []
+
+    def begun(model: Any) -> None:
+        # Else ``fit`` builds metrics and loss on a batch that it draws for that: another shuffle.
+        model.train_on_batch(x, y)
+
+    def looked(model: Any) -> None:
+        begun(model)
+        before = [v.value.grad.clone() for v in model.trainable_variables]
+        reports.append(preflight(model, x, y, steps=2))
+        for v, gradient in zip(model.trainable_variables, before, strict=True):
+            assert_array_equal(v.value.grad, gradient)
+
+    for a, b in zip(trained([], begun), trained([], looked), strict=True):
+        assert_array_equal(a, b)
+    probe = reports[0].to_dict()["runs"]["preflight"]["probe"]
+    assert probe["samples"] == 40
+    assert all(layer["output_std"] > 0 for layer in probe["layers"]), probe["layers"]
+
+
 def check_preflight_finds_sick_networks() -> None:
     x, y = classes(40)
     for activation, kinds in (("sigmoid", ["vanishing"]), ("relu", [])):
