@@ -62,7 +62,7 @@ class Probe:
         histograms: whether to count the elements of the outputs by magnitude.
 
     Attributes:
-        failure: what went wrong inside the probe; nothing more is looked at.
+        failure: what went wrong inside the probe; nothing more is looked at, and the step goes on.
     """
 
     def __init__(self, model: Any, *, histograms: bool):

@@ -65,7 +65,8 @@ def preflight(
 
     Raises:
         TypeError, ValueError: an argument is wrong; names it and what is allowed.
-        NotImplementedError: the backend or the way of training is not supported.
+        NotImplementedError: the backend (JAX) or the way of training (several devices, or
+            ``jit_compile=True`` on PyTorch) is not supported.
         RuntimeError: no gradient was seen.
     """
     _check(model, x, y, sample_weight, steps, thresholds)
