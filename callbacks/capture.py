@@ -16,7 +16,7 @@ from tb_gradplugin.gradient_map import GradientMap, reduced
 
 from .baseline import label_moments
 from .borrowed_step import replaced, set_train_function
-from .captured import Captured
+from .captured import Captured, CapturedProbe
 
 
 class Wish(NamedTuple):
@@ -67,6 +67,7 @@ class Capture(abc.ABC):
         self._optimizers: list[keras.optimizers.Optimizer] = []
         self._mapped: frozenset[int] = frozenset()
         self._maps: dict[tuple[int, int], GradientMap] = {}  # by call and place in it
+        self._probe: Any = None  # a backend's Probe, from the first one asked for
 
     # What the monitor calls.
 
@@ -219,6 +220,16 @@ class Capture(abc.ABC):
         told = np.asarray(logs["loss"], dtype=np.float64)
         return float(told) if told.ndim == 0 else math.nan
 
+    def _collect_probe(self) -> CapturedProbe | None:
+        """What the probe of the step saw; a fault costs the probes, nothing else."""
+        found = None
+        try:
+            found = self._probe.collect()
+            self.probe_failure = self._probe.failure
+        except Exception as error:
+            self.probe_failure = error
+        return found
+
     def _map_taker(self, call: int, variables: list[Any], places: list[int]) -> Callable[..., None]:
         """A function of the gradients at ``places`` of the ``call``-th call of an optimizer.
 
@@ -263,9 +274,9 @@ def unsupported() -> str | None:
 def no_probe() -> NotImplementedError:
     """What is told where a step cannot be looked into."""
     return NotImplementedError(
-        "Looking inside a step (probe_freq, preflight) needs the TensorFlow backend; this process "
-        f"runs {keras.backend.backend()!r}. Causes that only a probe sees, such as data that is "
-        "not scaled, are not named."
+        "Looking inside a step (probe_freq, preflight) needs the TensorFlow or PyTorch backend; "
+        f"this process runs {keras.backend.backend()!r}. Causes that only a probe sees, such as "
+        "data that is not scaled, are not named."
     )
 
 
@@ -300,7 +311,7 @@ def create_capture(
     if backend == "torch":
         from .torch_capture import TorchCapture
 
-        return TorchCapture(model, optimizers, updates=updates)
+        return TorchCapture(model, optimizers, updates=updates, histograms=histograms)
     from .tensorflow_capture import TensorFlowCapture
 
     return TensorFlowCapture(

@@ -32,7 +32,7 @@ from .borrowed_step import (
     variables_of,
 )
 from .capture import Capture, Wish
-from .captured import Captured, CapturedProbe, picturable, shortest
+from .captured import Captured, picturable, shortest
 
 STRATEGIES = ("_DefaultDistributionStrategy", "OneDeviceStrategy", "MirroredStrategy")
 """Strategies of ``tf.distribute`` under which a model is watched."""
@@ -114,7 +114,6 @@ class TensorFlowCapture(Capture):
         self._histograms = histograms
         self._instrumented: Callable[..., Any] | None = None
         self._exact_probe = exact_probe
-        self._probe: Any = None  # a tensorflow_probe.Probe, from the first one asked for
         self._probing: Callable[..., Any] | None = None  # the instrumented step with a probe
         self._slots: list[_Slot] = []
         self._here = _Here()
@@ -392,15 +391,6 @@ class TensorFlowCapture(Capture):
             maps=self._take_maps(sizes),
             replicas=np.linalg.norm(replicas, axis=0) if replicas else None,
         )
-
-    def _collect_probe(self) -> CapturedProbe | None:
-        found = None
-        try:
-            found = self._probe.collect()
-            self.probe_failure = self._probe.failure
-        except Exception as error:
-            self.probe_failure = error
-        return found
 
     def _statistics(self, slot: _Slot, results: np.ndarray, reached: bool) -> np.ndarray:
         size = len(slot.variables) * stats.COLUMNS

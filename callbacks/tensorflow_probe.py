@@ -24,17 +24,22 @@ from tensorflow.python.eager import record  # pyright: ignore[reportMissingImpor
 
 from tb_gradplugin import bins
 from tb_gradplugin.metadata import PROBE_COLUMNS
-from tb_gradplugin.records import TIME_POINTS, kept_time_steps
+from tb_gradplugin.records import TIME_POINTS
 
 from . import tensorflow_statistics as stats
 from .borrowed_step import replaced
 from .captured import CapturedProbe
-from .describe import activation_name, layers_in_order
+from .probed_layers import (
+    blank_unknown,
+    flat_beyond,
+    has_radius,
+    is_recurrent,
+    known,
+    probed_layers,
+    spread,
+)
 from .tensorflow_capture import _counted, _own_variable, _read
 
-FLAT_BEYOND = {"tanh": (-0.99, 0.99), "sigmoid": (0.01, 0.99), "hard_sigmoid": (0.01, 0.99)}
-"""Outputs at and beyond which an activation counts as saturated: its slope is below 0.02 (tanh) or
-0.01 (sigmoid) of its input's scale there."""
 LARGEST = float(np.finfo(np.float32).max)
 """Stands for Inf on the device, where ``tf.debugging.enable_check_numerics`` refuses it."""
 HIDDEN = -1.0
@@ -42,12 +47,6 @@ HIDDEN = -1.0
 REARRANGED = ("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv")
 """Operations that TensorFlow's graph optimizer joins with the next such one, which rounds
 otherwise, if nothing else uses what they give: x + layer_norm(x), for one."""
-MAX_UNITS = 512
-"""Larger recurrent kernels are not kept for their eigenvalues, which take seconds."""
-
-CELLS = (keras.layers.SimpleRNNCell, keras.layers.LSTMCell, keras.layers.GRUCell)
-LOOPS = (keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU, keras.layers.RNN)
-
 Tensor = Any
 
 
@@ -113,9 +112,8 @@ class Probe:
             self.failure = error
 
     def _tap_all(self, stack: contextlib.ExitStack, notes: _Notes) -> None:
-        found = [layer for _, layer in layers_in_order(self._model, [])]
-        self._layers = [layer for layer in found if not isinstance(layer, keras.Model)]
-        self._recurrent = [i for i, layer in enumerate(self._layers) if _is_recurrent(layer)]
+        self._layers = probed_layers(self._model)
+        self._recurrent = [i for i, layer in enumerate(self._layers) if is_recurrent(layer)]
         for layer in self._layers:
             stack.enter_context(replaced(layer, "call", self._watch_call(layer, notes)))
         for i in self._recurrent:
@@ -222,7 +220,7 @@ class Probe:
             out = keras.layers.RNN.inner_loop(
                 layer, tf.concat([sequences, eps], -1), initial_state, mask, training
             )
-        if isinstance(cell, keras.layers.SimpleRNNCell) and cell.units <= MAX_UNITS:
+        if has_radius(layer):
             notes.kernels[id(layer)] = kernel
         return out
 
@@ -273,7 +271,7 @@ class Probe:
         """Columns of each layer, and how often it was called and a gradient came."""
         outputs = [notes.outputs.get(id(layer), []) for layer in self._layers]
         norms = [notes.norms.get(id(layer), []) for layer in self._layers]
-        bounds = [_flat_beyond(layer) or (0.0, 0.0) for layer in self._layers]
+        bounds = [flat_beyond(layer) or (0.0, 0.0) for layer in self._layers]
         rows = [
             _of_calls([_output_row(_matrix(t), *flat) for t in found])
             for found, flat in zip(outputs, bounds, strict=True)
@@ -311,43 +309,31 @@ class Probe:
         table[table >= LARGEST] = np.inf
         called, arrived = table[:, -2] > 0, table[:, -1] > 0
         layers = table[:, : len(PROBE_COLUMNS)]
-        gradient = PROBE_COLUMNS.index("gradient_norm")
-        layers[~called, :gradient] = np.nan
-        layers[~arrived, gradient] = np.nan
-        flat = np.array([_flat_beyond(layer) is not None for layer in self._layers], bool)
-        layers[~flat, PROBE_COLUMNS.index("saturated_share")] = np.nan
+        blank_unknown(layers, self._layers, called, arrived)
         through_time, kernels = {}, {}
         times = np.zeros([0, 1]) if self._times is None else self._times.numpy()
         for row, kernel, index in zip(times, self._kernels, self._recurrent, strict=True):
             if row[0] > 0:
-                through_time[index] = _spread(int(row[0]), row[1:])
+                through_time[index] = _through_time(int(row[0]), row[1:])
             if kernel is not None:
                 kernels[index] = kernel.numpy()
         return CapturedProbe(
             layers=self._layers,
             table=layers,
             samples=int(batch[1]),
-            inputs=_known(batch[2:5]),
-            targets=_known(batch[5:8]),
+            inputs=known(batch[2:5]),
+            targets=known(batch[5:8]),
             through_time=through_time,
             recurrent_kernels=kernels,
             counts=None if self._counts is None else _read(self._counts),
         )
 
 
-def _spread(length: int, norms: np.ndarray) -> np.ndarray:
-    """float32 [length] from the norms at ``kept_time_steps``; NaN where there is none."""
-    kept = kept_time_steps(length)
-    norms = norms[: len(kept)].astype(np.float32)
+def _through_time(length: int, norms: np.ndarray) -> np.ndarray:
+    """float32 [length] from what the device holds of the norms at ``kept_time_steps``."""
+    norms = norms[: min(length, TIME_POINTS)].astype(np.float32)
     norms = np.where(norms == HIDDEN, np.nan, np.where(norms >= LARGEST, np.inf, norms))
-    out = np.full(length, np.nan, np.float32)
-    out[kept] = norms
-    return out
-
-
-def _known(moments: np.ndarray) -> np.ndarray:
-    """Moments, NaN where there was nothing: no numbers have a negative deviation."""
-    return np.where(moments[1] < 0, np.nan, moments)
+    return spread(length, norms)
 
 
 def _graph() -> Any:
@@ -387,26 +373,12 @@ def _op_type(tensor: Tensor) -> str | None:
     return None if tf.executing_eagerly() else tensor.op.type
 
 
-def _is_recurrent(layer: Any) -> bool:
-    """Whether ``layer`` runs Keras's own loop over one of Keras's own cells."""
-    if not isinstance(layer, keras.layers.RNN) or type(layer.cell) not in CELLS:
-        return False
-    return any(type(layer).inner_loop is loop.inner_loop for loop in LOOPS)
-
-
 def _is_fused(layer: Any) -> bool:
     """Whether ``layer`` runs as one kernel of cuDNN, which rounds differently from the loop.
 
     Keras marks such layers as not to be compiled when they are made.
     """
     return getattr(layer, "supports_jit", True) is False
-
-
-def _flat_beyond(layer: Any) -> tuple[float, float] | None:
-    """See ``FLAT_BEYOND``; None where the output is not that of such an activation."""
-    if isinstance(layer, keras.layers.RNN) and not isinstance(layer, keras.layers.SimpleRNN):
-        return None  # gates weigh the activation's output
-    return FLAT_BEYOND.get(activation_name(layer) or "")
 
 
 def _of_calls(rows: list[Tensor]) -> Tensor:

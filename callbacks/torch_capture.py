@@ -24,8 +24,9 @@ from .borrowed_step import (
     value_of,
     variables_of,
 )
-from .capture import Capture, Wish, no_probe
+from .capture import Capture, Wish
 from .captured import Captured, picturable, shortest
+from .torch_probe import Probe
 
 
 class _Call(NamedTuple):
@@ -56,14 +57,14 @@ class TorchCapture(Capture):
         NotImplementedError: the model is compiled with ``jit_compile=True``.
     """
 
-    def __init__(self, model: Any, optimizers: Any, *, updates: bool):
+    def __init__(self, model: Any, optimizers: Any, *, updates: bool, histograms: bool):
         if model.jit_compile:
             raise NotImplementedError(
                 "GradientMonitor does not see into a train step that torch.compile compiles: "
                 "compile the model with jit_compile=False (Keras's default on PyTorch)."
             )
         super().__init__(model, optimizers, updates=updates)
-        self.probe_failure = no_probe()
+        self._histograms = histograms
         self._calls: list[_Call] = []
         self._loss: _Loss | None = None
         self._wish: Wish | None = None
@@ -77,10 +78,14 @@ class TorchCapture(Capture):
             set_train_function(self._model, plain)
             self._calls, self._loss, self._pending = [], None, None
             self._wish = wish
+            probe = Probe(self._model, histograms=self._histograms) if wish.probe else None
+            self._probe = probe
             with contextlib.ExitStack() as stack:
                 stack.enter_context(self._watched_loss(self._note_loss))
                 stack.enter_context(self._watched_calls())
                 stack.enter_context(self._watched_optimizers())
+                if probe is not None:
+                    stack.enter_context(probe.watching(data))
                 out = plain(data)
             self._pending = wish, out
             return out
@@ -136,6 +141,8 @@ class TorchCapture(Capture):
         self._calls.append(call)
 
     def _note_loss(self, loss: Any, given: dict[str, Any]) -> None:
+        if self._probe is not None:
+            self._probe.note_loss(given)
         with torch.no_grad():
             total = loss.detach().sum()
             extra = [term.detach().sum() for term in self._model.losses]
@@ -169,6 +176,7 @@ class TorchCapture(Capture):
             labels=None if loss is None or loss.moments is None else stats.on_host(loss.moments),
             counts=_joined([call.counts for call in calls]),
             linear=_joined([call.linear for call in calls]),
+            probe=self._collect_probe() if wish.probe else None,
             maps=self._take_maps(sizes),
         )
 

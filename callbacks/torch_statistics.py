@@ -69,9 +69,9 @@ def _sums(rows: Rows) -> torch.Tensor:
             known = host_statistics.sums(g[0].numpy())
             return torch.tensor(np.append(known, [[UNKNOWN]], 1), dtype=torch.float64)
         low, high = torch.aminmax(g)
-        square = torch.linalg.vector_norm(g).to(_wide(g.device)).square()
+        square = torch.linalg.vector_norm(g).to(wide(g.device)).square()
         values = (g.sum(), square, low, high, torch.count_nonzero(g), torch.full_like(low, UNKNOWN))
-        return torch.stack([value.to(_wide(g.device)) for value in values])[None]
+        return torch.stack([value.to(wide(g.device)) for value in values])[None]
     inside = rows.inside()
     total = g.sum(1)
     mean = total / torch.tensor(rows.sizes, device=g.device)
@@ -80,7 +80,7 @@ def _sums(rows: Rows) -> torch.Tensor:
     low = torch.where(inside, g, math.inf).amin(1)
     high = torch.where(inside, g, -math.inf).amax(1)
     values = (total, g.square().sum(1), low, high, torch.count_nonzero(g, dim=1), centred)
-    return torch.stack([value.to(_wide(g.device)) for value in values], dim=1)
+    return torch.stack([value.to(wide(g.device)) for value in values], dim=1)
 
 
 def table(
@@ -111,7 +111,7 @@ def on_host(value: Any) -> np.ndarray:
     return value.detach().cpu().numpy() if torch.is_tensor(value) else np.asarray(value)
 
 
-def _wide(device: torch.device) -> torch.dtype:
+def wide(device: torch.device) -> torch.dtype:
     """float64 where the device has it."""
     return torch.float32 if device.type == "mps" else torch.float64
 

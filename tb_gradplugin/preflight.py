@@ -43,9 +43,10 @@ def preflight(
     print(report.verdict)
     ```
 
-    Weights, optimizer state, metrics, batch statistics and random states (those of Keras, Python
-    and NumPy) are afterwards what they were before, also if a step raises. A model that is not
-    built yet gets built on ``x`` and stays so.
+    Weights, optimizer state, metrics, batch statistics and random states (those of Keras, Python,
+    NumPy and PyTorch) are afterwards what they were before, also if a step raises. A model that is
+    not built yet gets built on ``x`` and stays so, and so do its metrics and loss: on PyTorch the
+    first ``fit`` of a new model then shuffles otherwise, as it need not draw a batch to build them.
 
     Args:
         model: compiled.
@@ -64,7 +65,8 @@ def preflight(
 
     Raises:
         TypeError, ValueError: an argument is wrong; names it and what is allowed.
-        NotImplementedError: the backend or the way of training is not supported.
+        NotImplementedError: the backend (JAX) or the way of training (several devices, or
+            ``jit_compile=True`` on PyTorch) is not supported.
         RuntimeError: no gradient was seen.
     """
     _check(model, x, y, sample_weight, steps, thresholds)
@@ -132,6 +134,7 @@ def _restored(model: Any) -> Iterator[None]:
     optimizers = find_optimizers(model, ())
     unbuilt = [optimizer for optimizer in optimizers if not optimizer.built]
     kept = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in _variables(model, optimizers)]
+    grads = _kept_gradients(kept)
     function, stop = model.train_function, model.stop_training
     put_back = _random_states()
     try:
@@ -141,6 +144,8 @@ def _restored(model: Any) -> Iterator[None]:
         model.reset_metrics()  # those that were made meanwhile
         for variable, value in kept:
             variable.assign(value)
+        for value, grad in grads:
+            value.grad = grad
         for optimizer in unbuilt:
             _renew(optimizer)
         for restore in put_back:
@@ -158,6 +163,13 @@ def _variables(model: Any, optimizers: list[Any]) -> list[Any]:
     if seeds is not None:
         found.append(seeds.state)
     return list({id(v): v for v in found if v is not None}.values())
+
+
+def _kept_gradients(kept: list[tuple[Any, np.ndarray]]) -> list[tuple[Any, Any]]:
+    """(parameter, its gradient) of PyTorch, which a parameter holds itself."""
+    if keras.backend.backend() != "torch":
+        return []
+    return [(v.value, v.value.grad) for v, _ in kept if v.value.is_leaf]
 
 
 def _renew(optimizer: Any) -> None:
@@ -186,6 +198,13 @@ def _random_states() -> list[Callable[[], None]]:
         if seeds is not None:
             state = seeds.getstate()
             restore.append(lambda: seeds.setstate(state))
+    if keras.backend.backend() == "torch":
+        import torch
+
+        # Of layers that are PyTorch's own, and of data loaders that shuffle.
+        devices, state = torch.cuda.get_rng_state_all(), torch.get_rng_state()
+        restore.append(lambda: torch.cuda.set_rng_state_all(devices))
+        restore.append(lambda: torch.set_rng_state(state))
     return restore
 
 

@@ -49,7 +49,7 @@ export function noHistogram(of: View['of'], { probe }: Pick<LayerReply, 'probe'>
   if (of === 'gradients') return `${none} yet.`;
   if (of === 'weights') return `${none} of the weights.`;
   if (!probe) {
-    return `${none}: no probe saw this output. Probes need model.fit on TensorFlow, one device.`;
+    return `${none}: no probe saw this output. Probes need model.fit, not on JAX, one device.`;
   }
   return probe.output_mean === null
     ? `${none}: reading a sum or product could make the probed step round otherwise.`

@@ -1,0 +1,68 @@
+"""The probe on PyTorch: what it sees is what autograd, NumPy and the probe on TensorFlow compute.
+
+The checks are in ``torch_probe_checks.py`` and run in a process of their own.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import torch_probe_checks
+from tests.own_process import assert_passes, names_of, run
+
+SCRIPT = "torch_probe_checks.py"
+BOTH = """
+import json
+from tests import torch_probe_checks as checks
+causes = [checks.causes_of_unscaled_data(probe_freq=freq) for freq in ("auto", None)]
+print(json.dumps([checks.numbers(), causes]))
+"""
+RELATIVE = 1e-4
+
+
+@pytest.mark.parametrize("check", names_of(SCRIPT))
+def test_the_probe_on_pytorch(check):
+    assert_passes(check, "torch", SCRIPT)
+
+
+@functools.cache
+def on_torch() -> Any:
+    return json.loads(run("torch", "-c", BOTH))
+
+
+@functools.cache
+def on_tensorflow() -> dict[str, Any]:
+    return torch_probe_checks.numbers()
+
+
+def assert_near(got: Any, want: Any, what: str) -> None:
+    """Lists of numbers, None for NaN."""
+    a, b = (np.array(values, np.float64) for values in (got, want))
+    np.testing.assert_allclose(a, b, rtol=RELATIVE, atol=1e-6, err_msg=what)
+
+
+@pytest.mark.parametrize("name", torch_probe_checks.NETWORKS)
+def test_it_sees_what_the_probe_on_tensorflow_sees(name):
+    got, want = on_torch()[0][name], on_tensorflow()[name]
+    assert list(got["rows"]) == list(want["rows"])
+    for part in ("rows", "times"):
+        assert set(got[part]) == set(want[part])
+        for path, values in want[part].items():
+            assert_near(got[part][path], values, f"{part} of {path}")
+    assert_near(list(got["radii"].values()), list(want["radii"].values()), "spectral radius")
+    assert_near(got["batch"], want["batch"], "batch")
+    moved = np.abs(np.subtract(got["counts"], want["counts"], dtype=np.int64)).sum(axis=1)
+    assert (moved < 0.05 * np.sum(want["counts"], axis=1) + 1).all()  # at the edges of bins
+
+
+def test_a_cause_that_only_a_probe_sees_is_named_as_on_tensorflow():
+    with_probe, without = on_torch()[1]
+    assert "exploding.data" in with_probe
+    assert with_probe == torch_probe_checks.causes_of_unscaled_data()
+    assert without
+    assert "exploding.data" not in without
