@@ -44,17 +44,17 @@ class _Mean(NamedTuple):
 class _Sums(NamedTuple):
     """Of all losses until some step."""
 
-    count: int = 0
+    points: int = 0
     total: float = 0.0
     squares: float = 0.0
 
     def plus(self, loss: float) -> _Sums:
         """With one more."""
-        return _Sums(self.count + 1, self.total + loss, self.squares + loss * loss)
+        return _Sums(self.points + 1, self.total + loss, self.squares + loss * loss)
 
     def since(self, earlier: _Sums) -> _Mean:
         """Of those that came after ``earlier``."""
-        n = self.count - earlier.count
+        n = self.points - earlier.points
         if n < 2:
             return _Mean(math.nan, math.nan)
         mean = (self.total - earlier.total) / n
