@@ -12,11 +12,11 @@ import tensorflow as tf
 from keras import layers
 
 from tb_gradplugin import bins, reader
-from tb_gradplugin.callbacks import GradientMonitor, describe, recording
-from tb_gradplugin.callbacks.capture import create_capture
+from tb_gradplugin.callbacks import GradientMonitor
 from tb_gradplugin.metadata import PROBE_COLUMNS
 from tb_gradplugin.records import TIME_POINTS, kept_time_steps
 from tb_gradplugin.sources import FileSource
+from tests import torch_probe_checks
 from tests.reference import subclassed
 
 RELATIVE = 1e-5
@@ -31,21 +31,11 @@ def data(n=16, outputs=4):
 
 def probed(model, x, y, *, exact=False, **compile_args):
     """(record, layer paths, raw capture) of one train step on (x, y), which is then taken back."""
-    model.compile(**{"optimizer": keras.optimizers.SGD(0.1), "loss": "mse", **compile_args})
-    kept = [v.numpy() for v in model.variables]
-    model.make_train_function()
-    capture = create_capture(model, (), updates=True, histograms=True, exact_probe=exact)
-    capture.arm(1, log2=True, linear=True, probe=True)
-    model.train_on_batch(x, y)
-    captured = capture.collect()
-    for failure in (capture.failure, capture.probe_failure):
-        if failure is not None:
-            raise failure
-    for variable, value in zip(model.variables, kept, strict=True):
+    kept = [(v, v.numpy()) for v in model.variables]
+    found = torch_probe_checks.probed(model, x, y, exact=exact, **compile_args)
+    for variable, value in kept:
         variable.assign(value)
-    structure = describe.describe(model, captured.variables, capture.call_order)
-    record = recording.probe_record(captured, model, capture.call_order, len(structure.layers))
-    return record, [layer.path for layer in structure.layers], captured
+    return found
 
 
 def outputs_and_gradients(model, x, y):

@@ -28,8 +28,6 @@ SUPERVISED = ("entropy", *REGRESSIONS)
 TRAINED = 0.5
 """Below this share of the best constant prediction's loss at the start, the model was trained
 before (fine-tuning, a resumed run): its initial loss is no yardstick."""
-
-
 NOISE = 2.0
 """Standard errors of the difference of two means that are not a fall of the loss."""
 
@@ -65,9 +63,9 @@ class _Sums(NamedTuple):
 class _Mark(NamedTuple):
     """What is remembered of a step."""
 
-    step: int
-    smoothed: float
-    sums: _Sums
+    step: int = 0
+    smoothed: float = math.nan
+    sums: _Sums = _Sums()
 
 
 class LossTrend:
@@ -81,7 +79,6 @@ class LossTrend:
         smoothed: moving average over points, single outliers clipped.
         last, highest: latest and largest finite loss.
         recent: median of the latest points.
-        at_half: smoothed loss at about half the steps so far (from 0.4 to 0.5 of them).
     """
 
     def __init__(self, thresholds: Thresholds, loss: str | None = None):
@@ -94,7 +91,7 @@ class LossTrend:
         self._latest: deque[float] = deque(maxlen=RECENT_POINTS)
         self.points = 0
         self.first = self.last = self.highest = self.initial = math.nan
-        self.baseline = self.smoothed = self.recent = self.at_half = math.nan
+        self.baseline = self.smoothed = self.recent = math.nan
 
     @staticmethod
     def loss_of(record: StepRecord) -> float:
@@ -129,9 +126,6 @@ class LossTrend:
         self._sums = self._sums.plus(min(loss, ceiling))
         if not self._marks or record.step >= MARK_GROWTH * self._marks[-1].step:
             self._marks.append(_Mark(record.step, self.smoothed, self._sums))
-        self.at_half = next(
-            (m.smoothed for m in reversed(self._marks) if 2 * m.step <= record.step), math.nan
-        )
 
     @property
     def known(self) -> bool:
@@ -156,6 +150,11 @@ class LossTrend:
             return self.initial
         trained = self.initial < TRAINED * self.baseline
         return self.baseline if trained else min(self.initial, self.baseline)
+
+    @property
+    def at_half(self) -> float:
+        """``smoothed`` at about half the steps so far (from 0.4 to 0.5 of them)."""
+        return self._mark(2).smoothed
 
     @property
     def progress(self) -> bool:
@@ -200,15 +199,16 @@ class LossTrend:
 
     @property
     def _late(self) -> _Mean:
-        return self._sums.since(self._sums_until(2))
+        return self._sums.since(self._mark(2).sums)
 
     @property
     def _early(self) -> _Mean:
-        return self._sums_until(2).since(self._sums_until(4))
+        return self._mark(2).sums.since(self._mark(4).sums)
 
-    def _sums_until(self, part: int) -> _Sums:
-        """Of the losses until a ``part``-th of the steps so far, or somewhat earlier."""
-        return next((m.sums for m in reversed(self._marks) if part * m.step <= self._step), _Sums())
+    def _mark(self, part: int) -> _Mark:
+        """The latest until a ``part``-th of the steps so far."""
+        found = (mark for mark in reversed(self._marks) if part * mark.step <= self._step)
+        return next(found, _Mark())
 
     def exceeds(self, start_factor: float, baseline_factor: float, points: int) -> bool:
         """Whether each of the latest ``points`` losses is factors above the start and the baseline.

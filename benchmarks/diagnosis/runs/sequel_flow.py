@@ -12,14 +12,13 @@ from benchmarks.diagnosis.runs.sequel_models import (
     beat,
     bell,
     between,
-    chain,
     cloth,
     coder,
     match,
     stacked,
 )
 from benchmarks.diagnosis.runs.unseen_models import constant, layers
-from benchmarks.diagnosis.runs.veiled_models import fit
+from benchmarks.diagnosis.runs.veiled_models import blocks, fit
 
 Add = Callable[..., None]
 
@@ -131,7 +130,7 @@ def vanishing(add: Add) -> None:
         "bikes-shut-gates",
         VANISHING,
         "eight gated layers whose gates start shut",
-        lambda: chain(bikes(), 8, sgd(0.05, 0.9), linear_gate),
+        lambda: blocks(bikes(), 8, sgd(0.05, 0.9), linear_gate, 24),
     )
 
 

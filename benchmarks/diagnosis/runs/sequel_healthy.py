@@ -21,7 +21,6 @@ from benchmarks.diagnosis.runs.sequel_models import (
     beat,
     between,
     cards,
-    chain,
     cloth,
     coder,
     match,
@@ -33,7 +32,7 @@ from benchmarks.diagnosis.runs.sequel_models import (
     zeroed,
 )
 from benchmarks.diagnosis.runs.unseen_models import constant, layers, own
-from benchmarks.diagnosis.runs.veiled_models import COMMON, fit
+from benchmarks.diagnosis.runs.veiled_models import COMMON, blocks, fit
 
 
 def healthy(fine: Callable[..., None]) -> None:
@@ -41,7 +40,7 @@ def healthy(fine: Callable[..., None]) -> None:
     fine(
         "shell-residual",
         "twelve branches whose last layer starts at 0",
-        lambda: chain(shell(), 12, adam(2e-3), zeroed),
+        lambda: blocks(shell(), 12, adam(2e-3), zeroed, 24),
     )
     fine(
         "shell-noise",

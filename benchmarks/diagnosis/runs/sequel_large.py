@@ -19,7 +19,6 @@ from benchmarks.diagnosis.runs.sequel_data import (
 )
 from benchmarks.diagnosis.runs.sequel_models import (
     beat,
-    chain,
     cloth,
     growing,
     multiplied,
@@ -27,7 +26,7 @@ from benchmarks.diagnosis.runs.sequel_models import (
     stacked,
 )
 from benchmarks.diagnosis.runs.unseen_models import constant, layers
-from benchmarks.diagnosis.runs.veiled_models import fit
+from benchmarks.diagnosis.runs.veiled_models import blocks, fit
 
 Add = Callable[..., None]
 
@@ -106,7 +105,7 @@ def exploding(add: Add) -> None:
         "shell-products",
         BLOWN,
         "state multiplied by a layer of itself, six times",
-        lambda: chain(shell(), 6, sgd(0.01), multiplied),
+        lambda: blocks(shell(), 6, sgd(0.01), multiplied, 24),
     )
     add(
         "greeting-gain",

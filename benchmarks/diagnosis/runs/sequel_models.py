@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.diagnosis.runs.base import Setup
 from benchmarks.diagnosis.runs.models import dense, k
 from benchmarks.diagnosis.runs.sequel_data import Data, duel, hearts, light, pointer, shops, weave
-from benchmarks.diagnosis.runs.unseen_models import head_of, layers
+from benchmarks.diagnosis.runs.unseen_models import layers
 from benchmarks.diagnosis.runs.veiled_models import COMMON, fit
 
 
@@ -48,19 +48,6 @@ def beat(widths: tuple[int, ...], act: Any, opt: Any, **more: Any) -> Setup:
 def coder(widths: tuple[int, ...], act: Any, opt: Any, init: Any = None, **more: Any) -> Setup:
     """Autoencoder of ``light``."""
     return stacked(light(), widths, act, opt, init, **{"head": dense(40), "loss": "mse", **more})
-
-
-def chain(
-    data: Data, count: int, opt: Any, block: Callable[[Any], Any], width: int = 24, **more: Any
-) -> Setup:
-    """A dense layer, then ``count`` times what ``block`` makes of the state so far."""
-    x, y = data
-    entry = k().Input(x.shape[1:])
-    h = dense(width)(entry)
-    for _ in range(count):
-        h = block(h)
-    head, loss = head_of(y)
-    return Setup(k().Model(entry, head(h)), x, y, loss, opt, **{**COMMON, **more})
 
 
 def zeroed(h: Any) -> Any:
