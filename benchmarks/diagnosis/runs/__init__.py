@@ -8,6 +8,7 @@ from benchmarks.diagnosis.runs import (
     controls,
     faults,
     fresh,
+    glance,
     holdout,
     reserve,
     sealed,
@@ -35,6 +36,7 @@ FAMILIES = (
     blind,
     veiled,
     sequel,
+    glance,
 )
 
 
