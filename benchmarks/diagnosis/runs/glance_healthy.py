@@ -82,11 +82,12 @@ def healthy(fine: Callable[..., None]) -> None:
         "orchard-kilograms",
         "values and targets as they are, scaled within",
         lambda: stacked(
-            orchard(raw_x=True),
+            orchard(raw_x=True, raw_y=True),
             (32, 32),
             "swish",
             adam(5e-3),
             first=[layers().BatchNormalization()],
+            head=layers().Dense(1, lambda z: 120.0 + 35.0 * z),
         ),
     )
     fine(
@@ -97,7 +98,7 @@ def healthy(fine: Callable[..., None]) -> None:
     fine(
         "valve-plateau",
         "stddev of 0.05 in three layers: nothing at first",
-        lambda: stacked(valve(), (32,) * 3, "tanh", adam(5e-3), lambda: normal(0.05), steps=400),
+        lambda: stacked(valve(), (32,) * 3, "relu", adam(5e-3), lambda: normal(0.05), steps=400),
     )
     fine(
         "valve-clipped",
@@ -136,8 +137,8 @@ def healthy(fine: Callable[..., None]) -> None:
         lambda: song((16, 24), "relu", adam(4e-3), after=lambda: [layers().SpatialDropout1D(0.3)]),
     )
     fine(
-        "whale-separable",
-        "separable convolutions, normalised, low rate of 5e-4",
+        "whale-low-rate",
+        "rate of 5e-4, low and enough",
         lambda: song((16, 16), "elu", adam(5e-4), steps=400),
     )
     fine(

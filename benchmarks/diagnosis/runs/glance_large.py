@@ -11,7 +11,6 @@ from benchmarks.diagnosis.runs.glance_models import (
     banner,
     fired,
     level,
-    lifetime,
     meal,
     meetings,
     patches,
@@ -27,7 +26,16 @@ Add = Callable[..., None]
 
 
 def exploding(add: Add) -> None:
-    """Initial weights, rates and scales that are too large."""
+    """Initial weights, rates and scales that are too large.
+
+    Learn with standardised values (`orchard`: rates as they are; `gauge`: LSTM with tanh and Adam
+    at 0.01), with He (`moths`), with rates of 0.02 (`flags-rate`, `pendulum`, both with a momentum
+    of 0.9; `orchard-pieces`), 3e-3 (`flags-adam-half`), 2e-3 (`embers`) and 0.1 (`gauge-gru-rate`,
+    tanh and a momentum of 0.9), with weights of 1 (`kiln`), with means of those who meet (Adam at
+    1e-3), with shares of amounts (SGD at 0.05, with momentum), with hours in thousands (`lamps`:
+    Adam at 3e-3), with the identity (`relay`: Adam at 1e-3), and with an orthogonal start and tanh
+    (`gauge-linear`).
+    """
     add(
         "orchard-raw-x",
         KILLED,
@@ -35,7 +43,7 @@ def exploding(add: Add) -> None:
         lambda: stacked(orchard(raw_x=True), (24, 24), "relu", sgd(0.01)),
     )
     add(
-        "orchard-grams",
+        "orchard-raw-y",
         KILLED,
         "targets in kilograms as they are, SGD as it comes",
         lambda: stacked(orchard(raw_y=True), (32, 32), "elu", sgd(0.01, 0.9)),
@@ -101,12 +109,6 @@ def exploding(add: Add) -> None:
         lambda: meal(sgd(0.01), [dense(24, "relu")], unit=1e3, share=False),
     )
     add(
-        "moths-adam2",
-        (*KILLED, "stalled"),
-        "Adam at a rate of 2, five layers",
-        lambda: stacked(moths(), (32,) * 5, "relu", adam(2.0)),
-    )
-    add(
         "lamps-exponential",
         KILLED,
         "exponential as head, hours in thousands, squared error",
@@ -153,11 +155,15 @@ def exploding(add: Add) -> None:
 
 
 def dead(add: Add) -> None:
-    """Units and heads that nothing reaches."""
+    """Units and heads that nothing reaches.
+
+    Learn without the biases (`moths`, `whale`), with Glorot (`flags`), with a rate of 0.01
+    (`orchard`), with a sigmoid (`valve`), and with a linear head (`pendulum`: Adam at 0.01).
+    """
     add(
         "moths-bias",
         DEAD,
-        "bias of -10 before ReLU",
+        "bias of -20 before ReLU",
         lambda: stacked(
             moths(),
             (),
@@ -201,29 +207,15 @@ def dead(add: Add) -> None:
     add(
         "whale-beta",
         DEAD,
-        "normalisation that starts at -6 before ReLU",
+        "normalisation with a beta of -6 before ReLU",
         lambda: song((8, 12), None, adam(2e-3), after=lambda: shifted(-6.0)),
     )
     add(
-        "embers-negative",
+        "pendulum-negative",
         DEAD,
         "ReLU as head where targets are below 0",
         lambda: below(),
         LAST,
-    )
-    add(
-        "lamps-late",
-        KILLED,
-        "SGD at a rate of 1 on a likelihood",
-        lambda: stacked(
-            lamps(),
-            (24, 24),
-            "relu",
-            sgd(1.0, 0.9),
-            head=dense(1, "softplus"),
-            loss=lifetime,
-            baseline=0.6,
-        ),
     )
 
 

@@ -65,17 +65,18 @@ def patches(
 
 
 def meetings(
-    opt: Any, rounds: int = 2, act: Any = "relu", *, skip: bool = False, gain: float = 1.0, **more
+    opt: Any, rounds: int = 2, act: Any = "relu", *, skip: bool = False, mean: bool = False, **more
 ) -> Setup:
-    """Messages along the meetings of ``colony``, then sums over all ants."""
+    """Messages along the meetings of ``colony``; ``mean`` of those met, else their sum."""
     x, y = colony()
     kind, meets = k().Input((7, 4)), k().Input((7, 7))
-    h = dense(24)(kind)
+    h, ops = dense(24)(kind), k().ops
+    all_met = ops.maximum(ops.sum(meets, axis=2, keepdims=True), 1.0) if mean else 1.0
     for _ in range(rounds):
-        heard = gain * k().ops.matmul(meets, dense(24)(h))
+        heard = ops.matmul(meets, dense(24)(h)) / all_met
         z = layers().Activation(act)(dense(24)(h) + heard)
         h = h + z if skip else z
-    h = dense(24, act)(k().ops.mean(h, axis=1))
+    h = dense(24, act)(ops.mean(h, axis=1))
     model = k().Model([kind, meets], dense(1)(h))
     return Setup(model, x, y, "mse", opt, **{**COMMON, **more})
 
@@ -196,7 +197,7 @@ def attended(opt: Any, low: float, *, empty: float = 0.0, **more: Any) -> Setup:
     h = layers().Embedding(61, 10)(entry)
     score = ops.where(ops.equal(entry, 0), low, dense(1)(h)[:, :, 0])
     z = ops.sum(ops.softmax(score, axis=1)[:, :, None] * h, axis=1)
-    model = k().Model(entry, dense(1, "sigmoid")(dense(16, "relu")(z)))
+    model = k().Model(entry, dense(1, "sigmoid")(dense(16, "tanh")(z)))
     return Setup(model, x, y, "bce", opt, **{**COMMON, **more})
 
 

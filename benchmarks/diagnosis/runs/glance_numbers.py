@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.diagnosis.runs.base import FIRST, NONFINITE
-from benchmarks.diagnosis.runs.glance_data import compass, lamps, moths, orchard, valve
+from benchmarks.diagnosis.runs.glance_data import compass, lamps, moths, orchard
 from benchmarks.diagnosis.runs.glance_models import (
     attended,
     divergence,
@@ -17,13 +17,19 @@ from benchmarks.diagnosis.runs.glance_models import (
     relative,
     turned,
 )
-from benchmarks.diagnosis.runs.models import adam, dense, k, sgd
+from benchmarks.diagnosis.runs.models import adam, dense, k
 from benchmarks.diagnosis.runs.sequel_models import stacked
-from benchmarks.diagnosis.runs.unseen_models import entropy, own
+from benchmarks.diagnosis.runs.unseen_models import entropy
 
 
 def nonfinite(add: Callable[..., None]) -> None:
-    """Functions outside of what they take, and divisions by 0."""
+    """Functions outside of what they take, and divisions by 0.
+
+    Learn with 1 - cosine (`compass`), with a softplus (`lamps`), with Keras' cross-entropy and
+    heights as they are (`puddles`), with absolute errors of scaled targets (`orchard`), with
+    recipes that have amounts, with the other columns and with Keras' cross-entropy (`moths`), and
+    with a mask of -1e9 (`tale`).
+    """
     add(
         "compass-arccos",
         NONFINITE,
@@ -78,13 +84,6 @@ def nonfinite(add: Callable[..., None]) -> None:
         NONFINITE,
         "own Kullback-Leibler divergence of one-hots: 0 * log(0)",
         lambda: stacked(moths(), (32,), "tanh", adam(3e-3), loss=divergence, baseline=math.log(5)),
-    )
-    add(
-        "valve-logs",
-        NONFINITE,
-        "logarithm of standardised values",
-        lambda: stacked(valve(), (24,), "tanh", sgd(0.05, 0.9), first=[own(logs)]),
-        FIRST,
     )
 
 
