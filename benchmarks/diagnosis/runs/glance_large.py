@@ -157,7 +157,7 @@ def exploding(add: Add) -> None:
 def dead(add: Add) -> None:
     """Units and heads that nothing reaches.
 
-    Learn without the biases (`moths`, `whale`), with Glorot (`flags`), with a rate of 0.01
+    Learn without the biases (`moths`, `whale`), with Glorot (`flags`), with a rate of 0.02
     (`orchard`), with a sigmoid (`valve`), and with a linear head (`pendulum`: Adam at 0.01).
     """
     add(
@@ -194,7 +194,7 @@ def dead(add: Add) -> None:
     add(
         "valve-relu-head",
         (*SHUT, "exploding"),
-        "ReLU in place of the sigmoid",
+        "ReLU in place of the sigmoid, which starts below 0",
         lambda: stacked(
             valve(),
             (24, 24),

@@ -82,7 +82,7 @@ def meetings(
 
 
 def meal(opt: Any, body: list[Any], rows: int = 50, **more: Any) -> Setup:
-    """Embeddings of the ingredients of ``recipe``, weighted by amounts; ``share``: a mean."""
+    """Embeddings of the ingredients of ``recipe``, weighted by amounts; ``share``: their mean."""
     x, y = recipe(unit=more.pop("unit", 1.0), none=more.pop("none", 0.0))
     which, much = k().Input((6,), dtype="int32"), k().Input((6,))
     h = layers().Embedding(rows, 8)(which) * much[:, :, None]
@@ -121,13 +121,8 @@ def spots(
 ) -> Setup:
     """Convolutional autoencoder of ``embers``; ``depth`` layers on each side, ``code`` units."""
     last = [dense(code), *([noise] if noise else []), dense(4 * 4 * 8, act)]
-    start = more.pop("each", dict)
-    body = [
-        layers().Conv2D(8, 3, 1 + (i == 0), "same", activation=act, **start()) for i in range(depth)
-    ]
-    back = [
-        layers().Conv2D(8, 3, padding="same", activation=act, **start()) for _ in range(depth - 1)
-    ]
+    body = [layers().Conv2D(8, 3, 1 + (i == 0), "same", activation=act) for i in range(depth)]
+    back = [layers().Conv2D(8, 3, padding="same", activation=act) for _ in range(depth - 1)]
     body += [layers().Flatten(), *last, layers().Reshape((4, 4, 8)), *back]
     body += [layers().Conv2DTranspose(1, 4, 2, "same")]
     return fit(embers(), body, opt, layers().Flatten(), loss="mse", **{"steps": 250, **more})
