@@ -134,7 +134,8 @@ def _title(panel: Axes, name: str, health: RunHealth, layers: int) -> None:
     if worst and worst.remedies:
         why += f" Try: {worst.remedies[0].title}."
     lines = textwrap.wrap(png_panels.short(why, 1000), 200, max_lines=2, placeholder=" …")
-    text = verdict_line(health, layers)
+    judged = [note.cause for note in health.notes if note.kind == "thresholds"]
+    text = ". ".join((verdict_line(health, layers), *judged))
     panel.set_title(
         text if name == "." else f"{png_panels.short(name, 60)}: {text}",
         {"fontsize": 10, "fontweight": "bold"},

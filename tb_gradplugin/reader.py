@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from tb_gradplugin import bins, metadata, scales, summaries
 from tb_gradplugin.gradient_map import GradientMap
 from tb_gradplugin.health.judge import judge_run
-from tb_gradplugin.health.report import RunHealth, joined
+from tb_gradplugin.health.report import Note, RunHealth, joined
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.sources import HISTOGRAM_POINTS, STATISTICS_POINTS, Point, Source, note
@@ -273,7 +273,8 @@ def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
     """Health by other thresholds, from the logged steps; None without any.
 
     As while training, each structure is judged on its own, from the first step of the latest
-    monitor on; notes on the fit as a whole stay as they were written.
+    monitor on; notes on the fit as a whole stay as they were written, and one more names what is
+    not by default.
     """
     models, found = read_models(source), read_training(source)
     probes, told, fits = read_probes(source, models), read_health(source), read_fits(source)
@@ -293,7 +294,21 @@ def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
         seen = [probe for probe in probes if max(begin, first) <= probe.step < end]
         done = [fit for fit in fits if max(begin, first) <= fit[1] < end]
         parts.append(judge_run(structure, records, thresholds, seen, done))
-    return joined(parts, () if told is None else told.notes) if parts else None
+    notes = (*(() if told is None else told.notes), *_judged_with(thresholds, parts))
+    return joined(parts, notes) if parts else None
+
+
+def _judged_with(thresholds: Thresholds, parts: Sequence[RunHealth]) -> Iterator[Note]:
+    """A note that names the thresholds that are not the defaults, if any."""
+    usual = Thresholds()
+    others = [
+        f"{f.name} = {getattr(thresholds, f.name):g} (default {getattr(usual, f.name):g})"
+        for f in dataclasses.fields(Thresholds)
+        if getattr(thresholds, f.name) != getattr(usual, f.name)
+    ]
+    first = next((part.first_step for part in parts if part.first_step is not None), 0)
+    if others:
+        yield Note("thresholds", first, {}, f"Judged again with {', '.join(others)}.", ())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -253,11 +253,18 @@ def test_thresholds_judge_the_logged_steps_again(tmp_path, capsys):
     )
     assert (code, err) == (1, "")
     assert json.loads(out)["runs"]["."]["kinds"] == ["vanishing"]
+    (note,) = json.loads(out)["runs"]["."]["notes"]
+    assert note["kind"] == "thresholds"
+    assert note["cause"] == "Judged again with attenuation = 2 (default 3)."
     code, out, _ = report(
         capsys, tmp_path, "--json", "--threshold", "attenuation=2", "--threshold", "settle_step=500"
     )
     assert json.loads(out)["runs"]["."]["kinds"] == []
     assert json.loads(out)["runs"]["."]["steps"]["logged"] == len(schedule())
+    _, out, _ = report(capsys, tmp_path, "--threshold", "attenuation=2")
+    assert "thresholds: Judged again with attenuation = 2 (default 3)." in out
+    _, out, _ = report(capsys, tmp_path, "--threshold", "attenuation=3")
+    assert "Judged again" not in out
 
 
 def test_the_same_thresholds_give_the_same_report(tmp_path):

@@ -177,6 +177,24 @@ def test_a_recurrent_layer_becomes_gated_or_orthogonal():
     np.testing.assert_allclose(kernel @ kernel.T, np.eye(6), atol=1e-5)
     assert bounded.activation is keras.activations.tanh
     assert apply("gated", sigmoid_stack()) is None
+    assert apply("pool", sigmoid_stack()) is None
+
+
+def test_all_time_steps_of_the_last_recurrent_layer_are_pooled():
+    old = setup([L.Dense(3)])
+    rnns = [L.SimpleRNN(6, "relu", return_sequences=True, name="a"), L.GRU(5, name="b")]
+    old.model = keras.Sequential([keras.Input((7, 2)), *rnns, L.Dense(3, "softmax", name="c")])
+    new = apply("pool", old, [0, 1]).model
+    first, block, head = new.layers
+    assert (first.name, first.activation.__name__) == ("a", "tanh")
+    given = np.random.default_rng(0).normal(size=(4, 7, 2)).astype(np.float32)
+    states = block.layers[0](first(given))
+    assert states.shape == (4, 7, 5)
+    expected = np.asarray(head(np.max(states, axis=1)))
+    np.testing.assert_allclose(np.asarray(new(given)), expected, rtol=1e-5)
+    everything = setup([L.Dense(3)])
+    everything.model = keras.Sequential([keras.Input((7, 2)), rnns[0]])
+    assert apply("pool", everything, [0]) is None
 
 
 def test_the_loss_gets_logits_and_the_head_no_activation():
@@ -273,14 +291,24 @@ def test_the_page_of_remedies_names_each_and_shows_the_outcomes_as_they_are():
 def test_a_share_counts_only_what_was_tried_and_a_cure_needs_learning_and_a_healthy_report():
     from benchmarks.diagnosis.try_remedies import Trial, firsts, searches, share
 
-    def trial(remedy: str, learned: bool | None, kinds: tuple[str, ...] = ()) -> Trial:
-        return Trial("r", "dev", 0, "exploding.time", remedy, "", learned, kinds)
+    def trial(learned: bool | None, kinds: tuple[str, ...] = (), *, first: bool = True) -> Trial:
+        return Trial("r", "dev", 0, "exploding.time", "clip", "", first, learned, kinds)
 
-    first, second = remedies.PLAN["exploding.time"][:2]
-    trials = [trial(first, True), trial(first, True, ("dead",)), trial(first, False)]
-    trials += [trial(first, None), trial(second, True)]
+    trials = [trial(True), trial(True, ("dead",)), trial(False), trial(None)]
+    trials += [trial(True, first=False)]
     assert share(trials) == "2/4"
-    assert share([trial(first, None)]) == "-"
+    assert share([trial(None)]) == "-"
     assert firsts(trials) == trials[:4]
-    search = dataclasses.replace(trials[0], cause="nonfinite.backward", remedy="lower")
+    search = dataclasses.replace(trials[-1], run="of which only a search is told first")
     assert (firsts([search]), searches([search, trials[0]])) == ([], 1)
+
+
+def test_an_activation_of_ones_own_is_handed_on():
+    def threshold(x: Any) -> Any:  # which Keras has, too, with other arguments
+        return keras.ops.where(x > 0.0, x, 0.0)
+
+    layer = keras.layers.Dense(3, activation=threshold)
+    assert cures.again(layer).activation is threshold
+    assert cures.edited(layer, kernel_initializer="he_normal").activation is threshold
+    assert cures.edited(layer, activation="elu").activation is keras.activations.elu
+    assert cures.again(keras.layers.Dense(3)).activation is keras.activations.linear

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from tb_gradplugin.health import facts, remedies, vanishing
 from tb_gradplugin.health.judge import Judge, judge_run
 from tb_gradplugin.health.report import RunHealth, joined
+from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.structure import Layer, ModelStructure, Variable
 from tests.rule_series import (
     FADING,
@@ -187,6 +189,64 @@ def test_updates_blow_up_on_data_that_is_not_scaled(batch, loss, found):
         assert finding.remedies[0].id == "inputs"
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "update", "weight", "cause"),
+    [
+        ("SGD", 0.01, 50.0, 4.0, "gradient"),
+        ("SGD", float(np.float32(0.1)), 50.0, 4.0, "gradient"),  # ten times the usual
+        ("SGD", 0.2, 50.0, 4.0, "rate"),  # the rate is far above the usual
+        ("SGD", 0.01, 3.0, 4.0, "rate"),  # lowered, an update is less than the weights
+        ("Adam", 1e-3, 50.0, 4.0, "rate"),  # which does not go by the gradient's size
+        ("SGD", 0.01, 300.0, 28.0, "scale"),  # seven times what He asks for
+    ],
+)
+@pytest.mark.parametrize("sign", ["update", "blow_up"])
+def test_updates_that_no_usual_rate_makes_small_enough(
+    optimizer, rate, update, weight, cause, sign
+):
+    structure = chain(3, optimizer=optimizer)
+    series: dict[str, Any] = {}
+    if sign == "blow_up":
+        series = {
+            "norm": lambda s: 10.0 ** min(s, 8),
+            "loss": lambda s: 10.0**s if s < 8 else math.nan,
+        }
+    found = run(structure, weight=weight, update=update, rate=rate, **series).findings
+    (finding,) = (f for f in found if f.kind == "exploding")
+    assert (finding.cause_id, finding.evidence["sign"]) == (f"exploding.{cause}", sign)
+    if cause == "gradient":
+        assert "too large for any usual rate" in finding.cause
+        assert [r.id for r in finding.remedies] == ["normalise", "clip", "lower"]
+        assert "and clip the gradient" in finding.remedies[0].title
+    if cause == "scale":
+        assert "since weights of d0, by GlorotUniform, start with deviation 3.5" in finding.cause
+
+
+def test_what_is_large_from_the_start_though_the_weights_are_not_is_not_the_initialisers_fault():
+    series = {"loss": 1e3, "norm": 1e5}
+    (finding,) = run(chain(3), weight=4.0, **series).findings
+    assert (finding.cause_id, finding.evidence["sign"]) == ("exploding.scale", "start")
+    assert "add up or multiply too much" in finding.cause
+    careless = drawn_by("RandomNormal(stddev=1)", chain(3))
+    assert run(careless, weight=8.0, **series).findings[0].cause_id == "exploding.initialiser"
+    (steep,) = run(chain(3, "exponential"), weight=4.0, **series).findings
+    assert steep.cause_id == "exploding.steep"
+
+
+def test_weights_that_were_thrown_to_where_the_loss_is_large_did_not_start_there():
+    structure = chain(3, optimizer="SGD")
+    thrown = lambda step: 4.0 if step < 5 else 40.0  # noqa: E731
+    loss = lambda step: 1.0 if step < 5 else 100.0  # noqa: E731
+    (finding,) = run(
+        structure, weight=thrown, loss=loss, norm=1e4, rate=20.0, thresholds=NEVER_GREW
+    ).findings
+    assert (finding.cause_id, finding.evidence["sign"]) == ("exploding.rate", "start")
+    assert "have thrown the weights to 10 times their size" in finding.cause
+
+
+NEVER_GREW = Thresholds(loss_growth=1e9)
+
+
 @pytest.mark.parametrize("kind", ["Rescaling", "Normalization", "BatchNormalization"])
 def test_a_model_that_scales_its_inputs_itself_may_have_them_of_any_size(kind):
     structure = chain(3)
@@ -248,8 +308,10 @@ def test_what_goes_with_the_first_remedy(cause, rate, evidence, together):
         ("vanishing.saturating", 0.1, ("clip",)),
         ("vanishing.saturating", 0.05, ("clip",)),
         ("vanishing.saturating", 0.02, ()),
-        ("vanishing.depth", 0.05, ()),
+        ("vanishing.depth", 1e-3, ("raise",)),
+        ("vanishing.depth", 0.01, ("clip",)),  # sums of branches are large at any rate
         ("vanishing.depth", 0.1, ("clip",)),
+        ("exploding.gradient", 0.01, ("clip",)),
         ("exploding.initialiser", 0.1, ("clip",)),
         ("exploding.initialiser", 1.0, ("lower",)),
         ("exploding.data", 0.1, ("clip",)),
@@ -259,6 +321,34 @@ def test_what_goes_with_the_first_remedy(cause, rate, evidence, together):
 def test_plain_gradient_descent_is_clipped_where_the_model_changes(cause, rate, together):
     sgd = chain(3, optimizer="SGD")
     assert remedies.companions(cause, sgd, remedies.Pace(rate), {}) == together
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "first"),
+    [
+        ("SGD", 0.01, "adaptive"),
+        ("Adam", 1e-3, "labels"),
+        ("RMSprop", 5e-3, "labels"),
+        ("Adam", 0.1, "adaptive"),
+        ("Adam", math.nan, "adaptive"),
+    ],
+)
+def test_nobody_is_told_to_use_what_he_uses(optimizer, rate, first):
+    structure, pace = chain(3, optimizer=optimizer), remedies.Pace(rate)
+    order = remedies.plan("stalled.plateau", structure, pace)
+    assert order[0] == first
+    assert sorted(order) == sorted(remedies.PLAN["stalled.plateau"])
+    assert remedies.plan("slow.gradient", structure, pace)[0] == "adaptive"  # made anew
+
+
+def test_layers_that_are_normalised_or_a_single_one_are_not_to_be_normalised():
+    pace = remedies.Pace(0.01)
+    first = lambda structure: remedies.plan("exploding.gradient", structure, pace)[0]  # noqa: E731
+    assert (
+        first(chain(3)) == first(with_layer(chain(3), Layer("n", "Normalization"))) == "normalise"
+    )
+    for structure in (chain(1), with_layer(chain(3), Layer("n", "LayerNormalization"))):
+        assert first(structure) == "clip"
 
 
 @pytest.mark.parametrize(("rate", "new"), [(0.02, 0.001), (0.01, 0.01), (0.001, 0.001)])
@@ -275,12 +365,12 @@ def test_what_vanishes_through_time_is_not_left_to_plain_gradient_descent():
 
 
 def test_the_rate_that_goes_with_another_remedy_is_not_that_of_the_sick_model():
-    pace = remedies.Pace(1.0, 1e5)
+    pace = remedies.Pace(0.05, 1e5)
     structure = chain(3, optimizer="SGD")
     found = remedies.remedies("exploding.data", structure, [0, 1], pace, {"unscaled": "inputs"})
     assert [r.id for r in found] == list(remedies.PLAN["exploding.data"])
-    assert "learning_rate=0.01" in found[0].snippet
-    assert "learning_rate=0.001" in found[1].snippet
+    assert "learning_rate=0.05, global_clipnorm=1.0" in found[0].snippet
+    assert "learning_rate=0.001, momentum=0.9)" in found[1].snippet
 
 
 @pytest.mark.parametrize(("start", "cause"), [(3.0, "recurrent"), (1.2, "died")])

@@ -72,7 +72,19 @@ def test_updates_that_were_large_before_are_not_slow():
 
 
 def test_updates_that_rounding_swallows_are_slow():
-    assert only(run(chain(3), update=0.0)).cause_id == "slow.rate"
+    assert only(run(chain(3), update=0.0, rate=1e-9)).cause_id == "slow.rate"
+
+
+def test_updates_that_a_usual_rate_withholds_are_not_the_rates_fault():
+    finding = only(run(chain(3), update=0.0, rate=1e-3))
+    assert (finding.cause_id, finding.remedies[0].id) == ("slow.gradient", "adaptive")
+    assert "no update by Adam reaches the weights at learning rate 0.001" in finding.cause
+
+
+@pytest.mark.parametrize(("update", "cause"), [(4e-5, "gradient"), (6e-5, "rate")])
+def test_a_rate_ten_times_as_high_must_give_half_a_usual_update(update, cause):
+    finding = only(run(chain(3, optimizer="SGD"), update=update, rate=0.01))
+    assert finding.cause_id == f"slow.{cause}"
 
 
 def test_updates_that_are_not_recorded_are_not_slow():
@@ -351,7 +363,7 @@ def test_a_loss_that_creeps_when_training_ends_is_no_progress(baseline):
     assert (finding.kind, finding.cause_id) == ("stalled", "stalled.creeping")
     whither = "that." if baseline == 1.0 else "where it began."
     assert finding.cause.endswith(f"half as many steps again would not bring it below {whither}")
-    assert [r.id for r in finding.remedies] == ["raise", "adaptive", "standardise"]
+    assert [r.id for r in finding.remedies] == ["raise", "standardise", "adaptive"]
 
 
 def noisy(seed: int, level: float):
@@ -455,7 +467,38 @@ def test_a_gradient_that_fades_through_time_is_vanishing_where_the_loss_stands_s
     assert finding.evidence["worst_layer"] == "rnn"
     assert finding.evidence["spectral_radius"] == 0.5
     assert "spectral radius 0.5" in finding.cause
-    assert finding.remedies[0].id == "orthogonal"
+    assert [r.id for r in finding.remedies] == ["pool", "orthogonal", "gated"]
+    assert "return_sequences=True,\n)\npool = keras.layers.Global" in finding.remedies[0].snippet
+
+
+CREEPS = {"loss": lambda s: 3.0 * s**-0.1, "norm": 10.0}
+"""A loss that does not stand still, but leads nowhere."""
+
+
+def test_a_training_that_ends_without_progress_and_forgets_has_vanished_through_time():
+    structure, seen = recurrent_structure(), through_time(-9)
+    found = run(structure, **CREEPS, **ENDED, seen=seen)
+    finding = only(found)
+    assert (finding.cause_id, finding.since_step) == ("vanishing.time", 292)
+    assert only(run(structure, **CREEPS, **ENDED, seen=through_time(-7))).kind == "stalled"
+    assert run(structure, **CREEPS, stop=300, seen=seen).findings == ()  # it goes on
+    later = only(run(structure, **CREEPS, stop=600, fits=((1, 300),), seen=seen))
+    assert (later.cause_id, later.active) == ("vanishing.time", True)
+
+
+@pytest.mark.parametrize(
+    ("series", "cause"),
+    [
+        ({"total": 3.0}, "stalled.regularised"),  # which is known, whatever is forgotten
+        ({"bias_update": 0.5}, "vanishing.time"),  # while an overshoot may come of it
+        ({"update": lambda s: 1e-2 if s < 50 else 1e-5}, "stalled.rate"),
+    ],
+)
+def test_what_else_may_hold_up_a_training_that_forgets(series, cause):
+    seen = through_time(-9)
+    thresholds = Thresholds(slow_step=100_000)  # which would not wait for the end
+    ended = run(recurrent_structure(), **series, **ENDED, seen=seen, thresholds=thresholds)
+    assert only(ended).cause_id == cause
 
 
 def test_through_depth_is_told_from_through_time():
@@ -582,4 +625,4 @@ def test_findings_are_plain_json_without_nan_and_each_cause_has_its_remedies():
         text = json.dumps(finding.to_dict(), allow_nan=False)
         assert Finding.from_dict(json.loads(text)) == finding
         assert "nan" not in finding.cause.lower()
-        assert [r.id for r in finding.remedies] == list(remedies.PLAN[finding.cause_id])
+        assert {r.id for r in finding.remedies} == set(remedies.PLAN[finding.cause_id])

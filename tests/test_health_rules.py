@@ -689,7 +689,8 @@ def test_the_remedies_of_a_cause_are_code_that_runs_by_itself(cause):
             pace = remedies.Pace(rate)
             faults = {"unscaled": "inputs", "output_mismatch": "the head"}
             found = remedies.remedies(cause, structure, layers, pace, faults)
-            assert [r.id for r in found] == list(remedies.PLAN[cause])
+            assert [r.id for r in found] == list(remedies.plan(cause, structure, pace))
+            assert {r.id for r in found} == set(remedies.PLAN[cause])
             for remedy in found:
                 exec(compile(remedy.snippet, remedy.id, "exec"), {})
                 assert remedy.title
@@ -718,7 +719,7 @@ def causes(kind: str) -> set[str]:
         if isinstance(node, ast.Assign):
             (target,) = node.targets
             first = target.elts[0] if isinstance(target, ast.Tuple) else target
-            if isinstance(first, ast.Name) and first.id in ("id_", "where"):
+            if isinstance(first, ast.Name) and first.id in ("id_", "start_id", "where"):
                 out |= {word.split()[0] for word in words(node.value)}
         if isinstance(node, ast.FunctionDef) and node.name == "reason":
             for inner in ast.walk(node):
@@ -807,13 +808,18 @@ def test_learning_rates_are_lowered_and_raised_by_ten_but_not_past_the_default()
     assert new("lower", sgd, 0.1, 0.2) == pytest.approx(0.005)
     assert new("lower", sgd, 0.1, 20.0) == pytest.approx(0.001)
     assert new("lower", adam, 0.1, 1000.0) == 1e-3
+    assert new("lower", sgd, 10.0, 20.0) == 1e-2  # what came of a rate so high says nothing
 
 
 def test_snippets_name_momentum_for_gradient_descent_and_a_bounded_state():
-    def snippet(id_: str, structure: ModelStructure) -> str:
-        return remedies.remedy(id_, structure, [0], remedies.Pace(1.0)).snippet
+    def snippet(id_: str, structure: ModelStructure, rate: float = 1.0) -> str:
+        return remedies.remedy(id_, structure, [0], remedies.Pace(rate)).snippet
 
-    assert "SGD(learning_rate=0.01, momentum=0.9)" in snippet("lower", chain(1, optimizer="SGD"))
+    sgd = chain(1, optimizer="SGD")
+    clipped = "SGD(learning_rate=0.01, momentum=0.9, global_clipnorm=1.0)"
+    assert clipped in snippet("lower", sgd)
+    assert "SGD(learning_rate=0.01, momentum=0.9)" in snippet("lower", sgd, 0.1)
+    assert "SGD(learning_rate=10.0, momentum=0.9)" in snippet("raise", sgd)
     assert "Adam(learning_rate=0.001)" in snippet("lower", chain(1))
     layer = snippet("orthogonal", recurrent_structure())
     assert 'activation="tanh",' in layer

@@ -99,6 +99,8 @@ def test_the_page_shows_what_other_thresholds_find(tmp_path, capsys):
     found = answers(page)
     assert told["kinds"] == found["runs"]["runs"][0]["kinds"] == ["vanishing"]
     assert found["run?run=."]["findings"] == told["findings"]
+    (note,) = found["run?run=."]["notes"]
+    assert note["cause"] == "Judged again with attenuation = 2 (default 3)."
     paths = found["heatmap?run=."]["layers"]
     sick = [paths[row] for row, *_ in found["heatmap?run=."]["sick"]]
     assert sick == [path for f in told["findings"] for path in f["layers"]]

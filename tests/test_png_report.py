@@ -299,6 +299,8 @@ def test_other_thresholds_show_in_the_picture(tmp_path, figures):
     before, after = ([rows for _, rows in marks(panels(f)[0][1])] for f in figures)
     assert before == []
     assert after[0][0] == 0
+    titles = [panels(f)[0][0].get_title("left") for f in figures]
+    assert ["Judged again with attenuation = 2 (default 3)." in t for t in titles] == [False, True]
 
 
 def test_a_user_s_own_settings_change_nothing(tmp_path):

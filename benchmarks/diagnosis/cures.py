@@ -66,7 +66,7 @@ def rebuilt(model: Any, replace: Callable[[Any], Any]) -> Any:
             return keras.layers.Lambda(layer.function, name=layer.name)
         if isinstance(layer, keras.Model):
             return rebuilt(layer, replace)
-        return type(layer).from_config(layer.get_config())
+        return again(layer)
 
     new = keras.models.clone_model(model, clone_function=fresh)
     new.trainable = model.trainable
@@ -106,7 +106,20 @@ def edited(layer: Any, **changes: Any) -> Any:
     if not known:
         return None
     fresh = {"bias_initializer": "zeros"} if "bias_initializer" in config else {}
-    return type(layer).from_config(config | fresh | known)
+    return again(layer, **fresh, **known)
+
+
+def again(layer: Any, **changes: Any) -> Any:
+    """``layer`` made anew from its config with some entries changed.
+
+    An activation that is the user's own is handed on: by its name Keras may find another.
+    """
+    own = None if "activation" in changes else getattr(layer, "activation", None)
+    if own is None or own is getattr(keras.activations, getattr(own, "__name__", ""), None):
+        return type(layer).from_config(layer.get_config() | changes)
+    new = type(layer).from_config(layer.get_config() | changes | {"activation": "linear"})
+    new.activation = own
+    return new
 
 
 def _input_shape(layer: Any) -> tuple[int, ...]:
@@ -176,7 +189,7 @@ def _initialiser(setup: Setup, structure: ModelStructure, layers: list[int], pac
 
 
 def _normalise(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-    if any("Normalization" in layer.type for layer in structure.layers):
+    if facts.normalises(structure):
         return None
     name = facts.common_activation(structure, layers) or "relu"
 
@@ -231,14 +244,32 @@ def _gated(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pac
 
 
 def _orthogonal(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    places = remedies.places("orthogonal", structure, layers)
+    return with_layers(setup, structure, places, _orthogonally)
+
+
+def _orthogonally(layer: Any, **more: Any) -> Any:
+    """A recurrent layer anew with tanh and a recurrent kernel that starts orthogonal."""
     start = {"class_name": "Orthogonal", "config": {"gain": 1.0}}
     changes = {"activation": "tanh", "recurrent_initializer": start, "unit_forget_bias": True}
-    return with_layers(
-        setup,
-        structure,
-        remedies.places("orthogonal", structure, layers),
-        lambda layer: edited(layer, **changes),
-    )
+    return edited(layer, **changes, **more)
+
+
+def _pool(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    pooled: list[str] = []
+
+    def block(layer: Any) -> Any:
+        if getattr(layer, "return_sequences", True):
+            return _orthogonally(layer)  # below another one, or a part of one
+        every = _orthogonally(layer, return_sequences=True, name=f"{layer.name}_every")
+        if every is None:
+            return None
+        pooled.append(layer.name)
+        shape = keras.Input(_input_shape(layer))
+        return keras.Sequential([shape, every, keras.layers.GlobalMaxPooling1D()], name=layer.name)
+
+    new = with_layers(setup, structure, remedies.places("pool", structure, layers), block)
+    return new if pooled else None
 
 
 def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
@@ -256,7 +287,7 @@ def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pa
         if not changes:
             return None
         changed.append(layer.name)
-        return type(layer).from_config(config | changes)
+        return again(layer, **changes)
 
     model, optimizer = rebuilt(setup.model, weaker), setup.optimizer
     if (optimizer.weight_decay or 0.0) > remedies.WEAK_DECAY:
@@ -327,7 +358,12 @@ def reoptimised(optimizer: Any, rate: float, **changes: Any) -> Any:
 
 def _rate(id_: str) -> Change:
     def change(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-        rate, more = remedies.new_rate(id_, structure, pace), remedies.momentum_for(structure)
+        rate, more = (
+            remedies.new_rate(id_, structure, pace),
+            remedies.settings(id_, structure, pace),
+        )
+        if "global_clipnorm" in more:
+            more |= {"clipnorm": None, "clipvalue": None}
         return dataclasses.replace(setup, optimizer=reoptimised(setup.optimizer, rate, **more))
 
     return change
@@ -381,6 +417,7 @@ _CHANGES: dict[str, Change] = {
     "normalise": _normalise,
     "orthogonal": _orthogonal,
     "output": _output,
+    "pool": _pool,
     "raise": _rate("raise"),
     "residual": _residual,
     "standardise": _standardise,

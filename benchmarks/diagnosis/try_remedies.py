@@ -32,7 +32,14 @@ from benchmarks.diagnosis.recording import DEFAULT_CACHE, Recording, path_of  # 
 from benchmarks.diagnosis.runs import catalogue  # noqa: E402
 from benchmarks.diagnosis.runs.base import Run  # noqa: E402
 from benchmarks.diagnosis.score import diagnose  # noqa: E402
-from tb_gradplugin.health.remedies import PLAN, SEARCHES, Pace, companions, remedy  # noqa: E402
+from tb_gradplugin.health.remedies import (  # noqa: E402
+    PLAN,
+    SEARCHES,
+    Pace,
+    companions,
+    plan,
+    remedy,
+)
 from tb_gradplugin.health.report import Finding  # noqa: E402
 
 OUTCOMES = HERE / "remedies_tried.json"
@@ -55,7 +62,10 @@ def recorded(run: Run, seed: int) -> Recording:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What became of one remedy in one sick run; ``learned`` is None where it does not apply."""
+    """What became of one remedy in one sick run; ``learned`` is None where it does not apply.
+
+    ``first``: it is what the report suggests first.
+    """
 
     run: str
     split: str
@@ -63,6 +73,7 @@ class Trial:
     cause: str
     remedy: str
     snippet: str
+    first: bool = False
     learned: bool | None = None
     kinds: tuple[str, ...] = ()
     loss_over_baseline: float | None = None
@@ -93,12 +104,12 @@ def planned(run: Any, seed: int, *, more: tuple[str, ...] = ()) -> list[Trial]:
     if found is None:
         return []
     data, finding = found
-    ids = [i for i in (*PLAN[finding.cause_id], *more) if i not in SEARCHES]
-    ids = list(dict.fromkeys(ids))
     where, pace = _at_fault(data, finding)
+    best, *others = plan(finding.cause_id, data.structure, pace)
+    ids = [i for i in dict.fromkeys((best, *others, *more)) if i not in SEARCHES]
     suggested = {told.id: told.snippet for told in finding.remedies}
     return [
-        Trial(run.id, run.history, seed, finding.cause_id, id_, snippet)
+        Trial(run.id, run.history, seed, finding.cause_id, id_, snippet, id_ == best)
         for id_ in ids
         for snippet in [suggested.get(id_) or remedy(id_, data.structure, where, pace).snippet]
     ]
@@ -120,7 +131,7 @@ def tried(trial: Trial) -> Trial:
     data, finding = found
     where, pace = _at_fault(data, finding)
     together: tuple[str, ...] = ()
-    if trial.remedy == PLAN[trial.cause][0]:
+    if trial.first:
         together = companions(trial.cause, data.structure, pace, finding.evidence)
 
     def build() -> Any:
@@ -140,7 +151,7 @@ def tried(trial: Trial) -> Trial:
 
     try:
         outcome = record(dataclasses.replace(run, build=build), trial.seed)
-    except (_DoesNotApplyError, TypeError):  # made again, it may call Keras's of the same name
+    except _DoesNotApplyError:
         return trial
     findings = [f for f in diagnose(outcome).findings if f.active]
     relative = outcome.final / outcome.reference
@@ -182,12 +193,12 @@ def share(trials: list[Trial]) -> str:
 
 def firsts(trials: list[Trial]) -> list[Trial]:
     """The trials of the first suggestion of each run; where that is a search, there is none."""
-    return [t for t in trials if t.remedy == PLAN[t.cause][0]]
+    return [t for t in trials if t.first]
 
 
 def searches(trials: list[Trial]) -> int:
     """Number of runs in which the first suggestion is a search."""
-    return len({(t.run, t.seed) for t in trials if PLAN[t.cause][0] in SEARCHES})
+    return len({(t.run, t.seed) for t in trials} - {(t.run, t.seed) for t in firsts(trials)})
 
 
 def table(trials: list[Trial]) -> str:
@@ -253,10 +264,13 @@ def main() -> None:
     outcomes = {  # without those of another cause than the run has now
         key: t for key, t in load().items() if now.get((t.run, t.seed), t.cause) == t.cause
     }
+    for trial in plans:
+        if trial.key in outcomes:  # what is suggested first may have changed
+            outcomes[trial.key] = dataclasses.replace(outcomes[trial.key], first=trial.first)
     again = given.again.split(",")
     todo = [t for t in plans if t.outdates(outcomes.get(t.key)) or t.remedy in again]
     common = collections.Counter(t.cause for t in plans)
-    todo.sort(key=lambda t: (t.remedy != PLAN[t.cause][0], common[t.cause]))  # what tells most
+    todo.sort(key=lambda t: (not t.first, common[t.cause]))  # what tells most
     print(f"{len(plans)} trials, {len(todo)} to make", flush=True)
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(given.processes, mp_context=spawn) as pool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tb_gradplugin.health import facts
 from tb_gradplugin.health.progress import RECENT_POINTS
+from tb_gradplugin.health.remedies import Pace, beyond_any_rate
 from tb_gradplugin.health.rule import Detection, Explanation, Rule, number
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.health.window import Window
@@ -22,6 +23,10 @@ RULE = Rule(
     "the size of its weights, and sensitivity with depth, while the loss does not fall.",
 )
 
+HUGE = (
+    "the gradient itself is too large for any usual rate: a loss that is summed or multiplied, or "
+    "layers that add up"
+)
 MIN_POINTS = 3
 DRIVEN = 0.1
 """Share of the limit for updates above which they can be why the loss grows."""
@@ -159,12 +164,15 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     # Too large a start is the initialiser's fault, or that of the scale it was given.
     careless = initialiser is None or not facts.minds_width(initialiser)
     large = evidence["start_decades"] < -facts.GROWN
-    id_ = "scale" if large and not careless else "initialiser"
+    start_id = "initialiser" if careless else "scale"
     of = f" of {initialiser}" if initialiser and not recurrent else ""
+    grew = number(window.weight_growth)
     weights = f"the initial weights{of} are too large for the layers' width"
     if large:
         evidence |= start
         weights = facts.start_in_words(start, initialiser)
+    elif not careless:
+        weights = "the layers, or what lies between them, add up or multiply too much"
     if sign == "start":
         at_first = loss.first > t.start_excess * loss.baseline
         times = number((loss.first if at_first else loss.recent) / loss.baseline)
@@ -173,8 +181,12 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
             why = "the initial weights are so large that the signal grows in each time step"
         elif data is not None and not large:
             id_, why = "data", f"the {data.what} are not scaled, but of size {number(data.size)}"
+        elif activation in facts.STEEP:
+            id_, why = "steep", f"the activation {activation} multiplies every deviation"
+        elif not (at_first or large) and window.weight_growth > t.weight_growth:
+            id_, why = "rate", f"updates{by}{at} have thrown the weights to {grew} times their size"
         else:
-            why = f"{weights}, so the signal grows in each layer"
+            id_, why = start_id, f"{weights}, so the signal grows in each layer"
         what = f"The loss {'starts at' if at_first else 'is'} {times} times that of the best"
         why = f"{what} constant prediction: {why}"
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
@@ -199,25 +211,26 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
             f"The gradient grows by {number(-evidence['depth_slope_decades'])} decades a layer "
             f"toward the input: {weights}"
         )
-        return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
-    id_, on = "recurrent" if recurrent else "rate", ""
+        return Explanation(f"exploding.{start_id}", f"{why}; the loss does not fall.", evidence)
+    id_, on, since = "recurrent" if recurrent else "rate", "", ""
     if data is not None and not recurrent:
         id_, on = "data", data.clause
+    elif not recurrent and beyond_any_rate(structure, Pace(rate, ratio)):
+        id_, since = "gradient", f", since {HUGE}"
+        if large:
+            id_, since = start_id, f", since {weights}"
     if sign == "weights":
-        why = (
-            f"Updates{by}{at}{on} have thrown the weights to {number(window.weight_growth)} times "
-            "their size"
-        )
+        why = f"Updates{by}{at}{on} have thrown the weights to {grew} times their size{since}"
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
     if sign == "update":
         size = number(100 * ratio)
-        why = f"Every update{by}{at}{on} changes the weights by {size} % of their norm"
+        why = f"Every update{by}{at}{on} changes the weights by {size} % of their norm{since}"
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
     what = f"The loss rose from {number(loss.first)} to {number(loss.highest)}"
     if sign == "blow_up" and not loss.highest > t.blow_up * abs(loss.first):
         what = f"Gradients grew by {number(evidence['norm_growth_decades'])} decades"
     after = " before it became NaN or Inf" if sign == "blow_up" else ""
-    why = f"updates{by}{at}{on} are too large"
+    why = f"updates{by}{at}{on} are too large{since}"
     if activation in facts.STEEP:
         id_, why = "steep", f"the activation {activation} multiplies every deviation"
     elif recurrent:

@@ -192,6 +192,11 @@ def scales_inputs(structure: ModelStructure) -> bool:
     return any(layer.type.endswith(("Rescaling", "Normalization")) for layer in before)
 
 
+def normalises(structure: ModelStructure) -> bool:
+    """Whether a layer normalises between others (Keras's ``Normalization`` scales inputs)."""
+    return any("Norm" in x.type and x.type != "Normalization" for x in structure.layers)
+
+
 def data_sizes(window: Window) -> list[Unscaled]:
     """Inputs and targets of the batch of the latest probe, as far as their size means something.
 

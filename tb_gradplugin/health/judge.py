@@ -93,12 +93,15 @@ class Judge:
             return []
         with np.errstate(all="ignore"):
             self._window.ended = True
-            found = stalled.detect(self._window, self._t)
+            kind, found = "stalled", stalled.detect(self._window, self._t)
             # What was found stays until the loss falls, also in a further fit.
             self._window.ended = found is not None
             if found is None:
                 return []
-            opened = self._update("stalled", self._window.step, found, at_once=True)
+            if stalled.unexplained(self._window, self._t):
+                forgets = vanishing.through_time(self._window, self._t)
+                kind, found = ("stalled", found) if forgets is None else ("vanishing", forgets)
+            opened = self._update(kind, self._window.step, found, at_once=True)
             return [self._finding(case) for case in opened]
 
     def _any_active(self, *kinds: str) -> bool:

@@ -23,8 +23,8 @@ PLAN: dict[str, tuple[str, ...]] = {
     "vanishing.influence": ("initialiser", "activation"),
     "vanishing.regularised": ("weaken",),
     "vanishing.rate": ("lower", "clip"),
-    "vanishing.recurrent": ("orthogonal", "gated"),
-    "vanishing.time": ("orthogonal", "gated"),
+    "vanishing.recurrent": ("pool", "orthogonal", "gated"),
+    "vanishing.time": ("pool", "orthogonal", "gated"),
     "vanishing.constant": ("head",),
     "vanishing.gamma": ("layer_norm",),
     "vanishing.depth": ("residual", "normalise", "initialiser"),
@@ -49,6 +49,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "exploding.rate": ("lower", "clip", "inputs"),
     "exploding.initialiser": ("initialiser", "normalise"),
     "exploding.scale": ("normalise", "initialiser"),
+    "exploding.gradient": ("normalise", "clip", "lower"),
     "exploding.recurrent": ("orthogonal", "clip", "lower"),
     "exploding.time": ("orthogonal", "clip", "lower"),
     "exploding.steep": ("activation",),
@@ -65,11 +66,11 @@ PLAN: dict[str, tuple[str, ...]] = {
     "slow.gradient": ("adaptive", "raise"),
     "slow.data": ("inputs", "raise"),
     "stalled.rate": ("raise", "adaptive", "lower"),
-    "stalled.overshoot": ("lower", "clip"),
+    "stalled.overshoot": ("adaptive", "lower", "clip"),
     "stalled.creeping": ("raise", "adaptive", "standardise"),
     "stalled.output": ("output", "loss"),
     "stalled.labels": ("labels", "inputs"),
-    "stalled.plateau": ("adaptive", "raise", "standardise"),
+    "stalled.plateau": ("adaptive", "labels", "raise", "standardise"),
     "stalled.regularised": ("weaken",),
     "stalled.normalisation": ("layer_norm",),
     "stalled.saturated": ("normalise", "inputs", "activation"),
@@ -103,12 +104,30 @@ def remedies(
         pace: how fast it trains.
         evidence: of the finding.
     """
-    first, *others = PLAN[cause_id]
+    first, *others = plan(cause_id, structure, pace)
     best = remedy(first, structure, layers, pace)
     for id_ in companions(cause_id, structure, pace, evidence):
         # How far an update went before says nothing of the changed model.
         best = _joined(best, remedy(id_, structure, layers, Pace(pace.rate)))
     return best, *(remedy(id_, structure, layers, pace) for id_ in others)
+
+
+def plan(cause_id: str, structure: ModelStructure, pace: Pace) -> tuple[str, ...]:
+    """Ids of the remedies of ``cause_id``, best first; what the run has already comes last."""
+    return tuple(sorted(PLAN[cause_id], key=lambda id_: _there(id_, cause_id, structure, pace)))
+
+
+def _there(id_: str, cause_id: str, structure: ModelStructure, pace: Pace) -> bool:
+    """Whether the run has what the remedy ``id_`` would give it."""
+    if id_ == "normalise":
+        return len(_with_kernels(structure)) < 2 or facts.normalises(structure)
+    # An optimizer that withholds updates (a large epsilon, clipping) is made anew all the same.
+    adapts = structure.optimizer in ADAPTIVE and not cause_id.startswith("slow.")
+    return id_ == "adaptive" and adapts and times_usual(structure, pace.rate) <= FAST
+
+
+ADAPTIVE = ("Adam", "AdamW", "Adamax", "Nadam", "RMSprop")
+"""Optimizers that give every weight a step of its own size."""
 
 
 def remedy(id_: str, structure: ModelStructure, layers: list[int], pace: Pace) -> Remedy:
@@ -145,7 +164,7 @@ def companions(
         cause_id, structure, pace: as in ``remedies``.
         evidence: of the finding, see ``facts.second_faults``.
     """
-    first = PLAN[cause_id][0]
+    first = plan(cause_id, structure, pace)[0]
     if first in SEARCHES:
         return ()
     found = []
@@ -156,13 +175,13 @@ def companions(
     if "poor_start" in evidence and first in PACES:
         found.append("initialiser")
     if first not in PACES:
-        found += _companion_rate(cause_id, structure, pace.rate)
+        found += _companion_rate(cause_id, first, structure, pace.rate)
     return tuple(found)
 
 
-def _companion_rate(cause_id: str, structure: ModelStructure, rate: float) -> list[str]:
-    first, times = PLAN[cause_id][0], rate / usual_rate(structure)
-    if cause_id in ("vanishing.time", "vanishing.recurrent") and structure.optimizer == "SGD":
+def _companion_rate(cause_id: str, first: str, structure: ModelStructure, rate: float) -> list[str]:
+    descent, times = structure.optimizer == "SGD", times_usual(structure, rate)
+    if cause_id in ("vanishing.time", "vanishing.recurrent") and descent:
         return ["adaptive"]
     # What is NaN at the first step was not thrown there by an update.
     thrown = cause_id.startswith(("exploding.", "dead.", "nonfinite.weights", "nonfinite.data"))
@@ -170,11 +189,13 @@ def _companion_rate(cause_id: str, structure: ModelStructure, rate: float) -> li
         return ["clip"]
     if thrown and times >= FAR_TOO_FAST:
         return ["lower"]
-    bounded = first == "residual"  # by its layer normalisation
-    brisk = times >= (FAST if bounded else BRISK) and structure.optimizer == "SGD"
-    if brisk and first in (*MODELS, "inputs"):
-        return ["clip"]
-    return ["raise"] if times <= FAR_TOO_SLOW else []
+    if times <= FAR_TOO_SLOW:
+        return ["raise"]
+    # Sums of many branches or units are large at any rate, as is what a usual rate has thrown.
+    thrown_off = first == "normalise" and cause_id.startswith("exploding.")
+    brisk = times >= BRISK and first in (*MODELS, "inputs")
+    large = first in ("residual", "wider") or thrown_off or brisk
+    return ["clip"] if descent and large else []
 
 
 def _joined(one: Remedy, other: Remedy) -> Remedy:
@@ -194,7 +215,7 @@ def places(id_: str, structure: ModelStructure, layers: list[int]) -> list[int]:
         return list(layers)
     if id_ in ("head", "output", "loss"):
         return kernels[-1:]
-    if id_ in ("gated", "orthogonal"):
+    if id_ in ("gated", "orthogonal", "pool"):
         return [i for i in kernels if facts.recurrent(structure, [i])]
     if id_ == "initialiser":
         name = facts.common_initialiser(structure, layers)
@@ -214,6 +235,11 @@ def usual_rate(structure: ModelStructure) -> float:
     return USUAL_RATES.get(structure.optimizer or "", 1e-3)
 
 
+def times_usual(structure: ModelStructure, rate: float) -> float:
+    """``rate`` over the usual one, to six digits: 0.1 is ten times 0.01, though float32."""
+    return float(f"{rate / usual_rate(structure):.6g}")
+
+
 USUAL_RATES = {"SGD": 1e-2, "Adagrad": 0.1, "Adadelta": 1.0}
 """Adam's default for all others.  Keras's own for Adagrad and Adadelta, 1e-3, is said in its
 documentation to be lower than in their papers (1.0)."""
@@ -230,7 +256,8 @@ def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
     a thousandth of the weights, but then not further than ten times the usual one.
 
     Updates of gradient descent that are too large are brought down to a hundredth of the weights, a
-    tenth of that before momentum, but not further than a tenth of the usual rate.
+    tenth of that before momentum, but not further than a tenth of the usual rate.  Where the rate
+    is far above the usual they say nothing of what they would be at another: see ``settings``.
     """
     rate, ratio = pace
     usual = usual_rate(structure)
@@ -238,14 +265,30 @@ def new_rate(id_: str, structure: ModelStructure, pace: Pace) -> float:
     if id_ == "lower":
         slower = min(rate / 10, usual) if known else usual / 10
         measured = structure.optimizer == "SGD" and known and 0.0 < ratio < math.inf
-        return min(slower, max(rate * SAFE_RATIO / ratio, usual / 10)) if measured else slower
+        if not measured or times_usual(structure, rate) > FAST:
+            return slower
+        return min(slower, max(rate * SAFE_RATIO / ratio, usual / 10))
     if id_ == "raise":
         faster = max(rate * 10, usual) if known else usual
         measured = known and 0.0 < ratio < math.inf
         return max(faster, min(rate * USUAL_RATIO / ratio, 10 * usual)) if measured else faster
     if id_ == "clip":
-        return rate if known and rate <= FAST * usual else new_rate("lower", structure, pace)
+        sane = known and times_usual(structure, rate) <= FAST
+        return rate if sane else new_rate("lower", structure, pace)
     return 1e-3  # Adam's default, and steps of a thousandth of unit deviation
+
+
+def beyond_any_rate(structure: ModelStructure, pace: Pace) -> bool:
+    """Whether gradient descent throws the weights off by the size of its gradients, not its rate.
+
+    That is so if the rate is not far above the usual and yet, at the rate and with the momentum
+    that the remedy ``lower`` gives it, an update would be larger than the weights.
+    """
+    rate, ratio = pace
+    if structure.optimizer != "SGD" or not 0.0 < times_usual(structure, rate) <= FAST:
+        return False
+    lowered = ratio * new_rate("lower", structure, pace) / rate
+    return math.isfinite(ratio) and lowered / (1.0 - MOMENTUM) > 1.0
 
 
 NARROW = 32
@@ -398,20 +441,29 @@ def _raise_rate(structure: ModelStructure, layers: list[int], pace: Pace) -> _Te
 
 
 def _other_rate(id_: str, structure: ModelStructure, pace: Pace, why: str) -> _Text:
-    new, momentum = new_rate(id_, structure, pace), momentum_for(structure)
+    new, more = new_rate(id_, structure, pace), settings(id_, structure, pace)
     now = f" ({pace.rate:.3g} now)" if math.isfinite(pace.rate) else ""
     title = f"{id_.capitalize()} the learning rate to {new:.3g}"
     why = why.format(now=now)
-    if momentum:
+    if "momentum" in more:
         title += f", with momentum {MOMENTUM}"
         why += " Momentum adds up the updates that agree."
-    code = facts.optimizer_code(structure, new, **momentum)
+    if "global_clipnorm" in more:
+        title += ", and clip the gradient"
+        why += " Clipping bounds what is left of steep places."
+    code = facts.optimizer_code(structure, new, **more)
     return title, why, f"import keras\n\noptimizer = {code}\n"
 
 
-def momentum_for(structure: ModelStructure) -> dict[str, Any]:
-    """Further arguments of the optimizer at another rate: plain gradient descent gets momentum."""
-    return {"momentum": MOMENTUM} if structure.optimizer == "SGD" else {}
+def settings(id_: str, structure: ModelStructure, pace: Pace) -> dict[str, Any]:
+    """Further arguments of the optimizer at the rate that the remedy ``id_`` sets.
+
+    Plain gradient descent gets momentum, and is clipped where its rate was far above the usual.
+    """
+    if structure.optimizer != "SGD":
+        return {}
+    far = id_ == "lower" and times_usual(structure, pace.rate) > FAST
+    return {"momentum": MOMENTUM} | ({"global_clipnorm": 1.0} if far else {})
 
 
 MOMENTUM = 0.9
@@ -515,22 +567,43 @@ def _gated(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
 
 def _orthogonal(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     where = places("orthogonal", structure, layers) or layers
-    layer = structure.layers[where[0]]
-    kind = next((k for k in ("LSTM", "GRU") if layer.type.startswith(k)), "SimpleRNN")
-    unbounded = layer.activation not in facts.SATURATING
+    activation = structure.layers[where[0]].activation
+    unbounded = activation not in facts.SATURATING
     return (
         "Start the recurrent kernel orthogonal with gain 1"
-        + (f", and use tanh instead of {layer.activation or 'linear'}" if unbounded else ""),
+        + (f", and use tanh instead of {activation or 'linear'}" if unbounded else ""),
         "An orthogonal matrix neither shrinks nor grows what is multiplied by it at every step"
         + (", and tanh keeps the state from growing." if unbounded else "."),
+        _instead(structure, where, f"layer = {_orthogonal_layer(structure, where)}"),
+    )
+
+
+def _pool(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    where = (places("pool", structure, layers) or layers)[-1:]
+    layer = _orthogonal_layer(structure, where, "return_sequences=True")
+    return (
+        "Read all time steps, not only the last",
+        "Each state then has a gradient of its own, which has no way to go through time "
+        "(Maini 2020); tanh and an orthogonal start keep what goes through it.",
         _instead(
             structure,
             where,
-            f"layer = keras.layers.{kind}(\n    {_recurrent_units(structure, where)}, "
-            'activation="tanh",\n    '
-            "recurrent_initializer=keras.initializers.Orthogonal(gain=1.0),\n)",
+            f"layer = {layer}\npool = keras.layers.GlobalMaxPooling1D()  # of what it gives",
         ),
     )
+
+
+def _orthogonal_layer(structure: ModelStructure, where: list[int], *more: str) -> str:
+    """Code of the first of the recurrent layers ``where`` with tanh and an orthogonal start."""
+    known = structure.layers[where[0]].type
+    kind = next((k for k in ("LSTM", "GRU") if known.startswith(k)), "SimpleRNN")
+    arguments = (
+        'activation="tanh"',
+        "recurrent_initializer=keras.initializers.Orthogonal(gain=1.0)",
+        *more,
+    )
+    lines = "".join(f",\n    {argument}" for argument in arguments)
+    return f"keras.layers.{kind}(\n    {_recurrent_units(structure, where)}{lines},\n)"
 
 
 def _inputs(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
@@ -632,6 +705,7 @@ _MAKE: dict[str, Callable[[ModelStructure, list[int], Pace], _Text]] = {
     "normalise": _normalise,
     "orthogonal": _orthogonal,
     "output": _output,
+    "pool": _pool,
     "raise": _raise_rate,
     "residual": _residual,
     "standardise": _standardise,

@@ -80,8 +80,8 @@ class Note:
     """Something to know of a run as a whole, such as overfitting; never an alarm.
 
     Attributes:
-        kind: ``"overfitting"``, ``"underfitting"``, or ``"replica"``: one of several devices is
-            unlike the others.
+        kind: ``"overfitting"``, ``"underfitting"``; ``"replica"``: one of several devices is
+            unlike the others; ``"thresholds"``: the run was judged again, with others.
         since_step: train step since when it has been so.
         evidence: finite numbers.
         cause: one sentence.

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from tb_gradplugin.health import facts
-from tb_gradplugin.health.remedies import Pace, new_rate
+from tb_gradplugin.health.remedies import USUAL_RATIO, Pace, new_rate, times_usual
 from tb_gradplugin.health.rule import Detection, Explanation, Rule, number
 from tb_gradplugin.health.thresholds import Thresholds
 from tb_gradplugin.health.window import Window
@@ -26,6 +26,8 @@ FAR = 100.0
 """Targets' deviation over the largest output before training from which scale is the problem."""
 ABOVE = 1.1
 """Factor over the best constant prediction's loss from which the way down to it counts."""
+ENOUGH = 0.5
+"""Share of a usual update that a raised rate must give, or another rate is no remedy."""
 RISING = 1.2
 """Factor by which the learning rate grew within the window: a warm-up is still under way."""
 
@@ -98,7 +100,10 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         id_ = "rate"
         why = f"no update{by}{at} changes a layer's weights by more than {number(100 * ratio)} %"
         raised = new_rate("raise", structure, Pace(rate, ratio))
-        if 0.0 < raised * ratio < t.slow_update_ratio * rate:
+        if ratio == 0.0 and times_usual(structure, rate) >= 1.0:
+            id_ = "gradient"
+            why = f"no update{by} reaches the weights{at}: it may be gathered over many steps"
+        elif 0.0 < raised * ratio < ENOUGH * USUAL_RATIO * rate:
             id_ = "gradient"
             why += ", nor would it at any usual rate: the loss may be multiplied by a small number"
     else:

@@ -91,6 +91,13 @@ def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
     return None
 
 
+def unexplained(window: Window, t: Thresholds) -> bool:
+    """Whether nothing but the size of some updates is known that would hold the loss up."""
+    known = reason(window)
+    small = np.fmax.reduce(window.update_ratio, initial=-np.inf) < t.slow_update_ratio
+    return not small and (known is None or known[0] == "overshoot")
+
+
 def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) -> Explanation:
     """Cause and numbers for the layers ``shown``."""
     loss = window.loss

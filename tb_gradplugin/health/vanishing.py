@@ -47,15 +47,18 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
 
 
 def through_time(window: Window, t: Thresholds) -> Detection | None:
-    """Where the loss stands still after ``slow_step``: recurrent layers in whose first time step
-    |dL/dh_t| is ``time_attenuation`` decades below its largest, at the latest probe.
+    """Where the loss stands still after ``slow_step``, or training ended without progress:
+    recurrent layers in whose first time step |dL/dh_t| is ``time_attenuation`` decades below its
+    largest, at the latest probe.
 
     Healthy layers forget as much, if what counts is in the last steps: so only without progress.
     """
     loss = window.loss
-    if window.step < t.slow_step or not window.knows_time:
+    late = window.ended or window.step >= t.slow_step
+    if not late or not window.knows_time or loss.progress:
         return None
-    if not (loss.is_supervised and loss.stands_still):
+    stalls = loss.ends_still or loss.ends_creeping if window.ended else loss.stands_still
+    if not (loss.is_supervised and stalls):
         return None
     decades = window.time_decades()
     sick = decades[:, 0] < -t.time_attenuation
