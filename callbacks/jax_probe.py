@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from jax.core import Tracer
 from jax.extend.core import find_top_trace
 from keras.src.backend import get_keras_mask, set_keras_mask
 
@@ -121,14 +122,24 @@ class Probe:
                     stack.enter_context(replaced(seen.layer, "inner_loop", self._watch_loop(seen)))
             stack.enter_context(replaced(self._model, "compute_loss", self._watch_loss()))
             self._step(state, batch)
-        return self._results(batch)
+        return None if self.failure else self._results(batch)
+
+    def _guard(self, function: Callable[..., Any], *args: Any) -> Any:
+        """``function(*args)``, or None: a fault of the probe's own must not reach Keras's layers,
+        which may keep values of an interrupted call."""
+        if self.failure is None:
+            try:
+                return function(*args)
+            except Exception as error:
+                self.failure = error
+        return None
 
     # Where a value belongs. One of an inner trace (a loop, something vectorised, compiled or
     # computed again by itself) cannot be taken out of it.
 
     def _is_outside(self, value: Array) -> bool:
         """Whether ``value`` is one of the step itself, outside of what it differentiates."""
-        return not isinstance(value, jax.core.Tracer) or value._trace is self._home
+        return not isinstance(value, Tracer) or value._trace is self._home
 
     def _is_differentiated(self, value: Array) -> bool:
         """Whether ``value`` is one of a function that the step itself differentiates."""
@@ -143,23 +154,27 @@ class Probe:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             out = original(*args, **kwargs)
-            flat = keras.tree.flatten(out)
-            index = next((i for i, t in enumerate(flat) if _is_float(t)), None)
-            if index is None:
-                return out
-            output = flat[index]
-            if self._is_outside(output):  # nothing is differentiated that far back
-                seen.outputs.append(output)
-            elif self._is_differentiated(output):
-                # A layer that returns what it was given: the gradient is that of other uses too.
-                own = not any(output is t for t in keras.tree.flatten((args, kwargs)))
-                flat[index] = self._tapped(seen, output, own=own)
-                return keras.tree.pack_sequence_as(out, flat)
-            return out
+            tapped = self._guard(self._tapped, seen, out, (args, kwargs))
+            return out if tapped is None else tapped
 
         return call
 
-    def _tapped(self, seen: _Layer, output: Array, *, own: bool) -> Array:
+    def _tapped(self, seen: _Layer, out: Any, given: Any) -> Any:
+        """``out`` with its first tensor of floats behind a tap."""
+        flat = keras.tree.flatten(out)
+        index = next((i for i, t in enumerate(flat) if _is_float(t)), None)
+        if index is None:
+            return out
+        output = flat[index]
+        if self._is_outside(output):  # nothing is differentiated that far back
+            seen.outputs.append(output)
+        elif self._is_differentiated(output):
+            # A layer that returns what it was given: the gradient is that of other uses as well.
+            own = not any(output is t for t in keras.tree.flatten(given))
+            flat[index] = self._tap(seen, output, own=own)
+        return keras.tree.pack_sequence_as(out, flat)
+
+    def _tap(self, seen: _Layer, output: Array, *, own: bool) -> Array:
         """The same values; notes them, and the gradient if it is the layer's ``own``."""
         tapped: list[Array] = []  # as the rest of the network gets it
         outside: list[Array] = []  # the same outside of what is differentiated
@@ -173,12 +188,14 @@ class Probe:
             seen.outputs.append(y)
             return y, None
 
-        def backward(_: None, gradient: Array) -> tuple[Array]:
+        def note(gradient: Array) -> None:
             if own and self._is_outside(gradient):
-                head = any(tapped[0] is t for t in self._predictions)
-                seen.gradients.append(
-                    _at_logits(seen.layer, outside[0], gradient) if head else gradient
-                )
+                if any(tapped[0] is t for t in self._predictions):
+                    gradient = _at_logits(seen.layer, outside[0], gradient)
+                seen.gradients.append(gradient)
+
+        def backward(_: None, gradient: Array) -> tuple[Array]:
+            self._guard(note, gradient)
             return (gradient,)
 
         same.defvjp(forward, backward)
@@ -191,38 +208,40 @@ class Probe:
         given: the gradient is noted there, which is the same definition on all backends."""
         original = self._model.compute_loss
 
-        def compute_loss(x: Any = None, y: Any = None, y_pred: Any = None, *a: Any, **k: Any) -> Any:
-            if any(map(is_crossentropy, keras.tree.flatten(self._model.loss))):
-                self._predictions += keras.tree.flatten(y_pred)
+        def compute_loss(
+            x: Any = None, y: Any = None, y_pred: Any = None, *a: Any, **k: Any
+        ) -> Any:
+            self._guard(self._note_predictions, y_pred)
             return original(x, y, y_pred, *a, **k)
 
         return compute_loss
 
+    def _note_predictions(self, y_pred: Any) -> None:
+        if any(map(is_crossentropy, keras.tree.flatten(self._model.loss))):
+            self._predictions += keras.tree.flatten(y_pred)
+
     # Through time.
 
     def _watch_loop(self, seen: _Layer) -> Callable[..., Any]:
-        original, cell = seen.layer.inner_loop, seen.layer.cell
+        original = seen.layer.inner_loop
 
         def inner_loop(
             sequences: Any, initial_state: Any, mask: Any = None, training: bool = False
         ) -> Any:
-            kernel = value_of(cell.recurrent_kernel)
-            if not (self._is_differentiated(sequences) or self._is_differentiated(kernel)):
-                return original(sequences, initial_state, mask, training=training)
-            return self._loop_with_eps(seen, kernel, sequences, initial_state, mask, training)
+            given = sequences, initial_state, mask
+            out = self._guard(self._loop_with_eps, seen, *given, training)
+            return original(*given, training=training) if out is None else out
 
         return inner_loop
 
     def _loop_with_eps(
-        self,
-        seen: _Layer,
-        kernel: Array,
-        sequences: Array,
-        initial_state: Any,
-        mask: Any,
-        training: bool,
+        self, seen: _Layer, sequences: Array, initial_state: Any, mask: Any, training: bool
     ) -> Any:
+        """What the layer's own loop gives; None where no gradient is asked for."""
         layer, cell, own_call = seen.layer, seen.layer.cell, seen.layer.cell.call
+        kernel = value_of(cell.recurrent_kernel)
+        if not (self._is_differentiated(sequences) or self._is_differentiated(kernel)):
+            return None
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         features = sequences.shape[-1]
 
@@ -260,12 +279,15 @@ class Probe:
                 seen.kernel = given[0].astype(jnp.float32)
             return zeros(*given), None
 
-        def backward(_: None, gradient: Array) -> tuple[Array, ...]:
+        def note(gradient: Array) -> None:
             if self._is_outside(gradient):
                 norms = _norm_at_each_step(gradient)
                 if shown is not None:
                     norms = jnp.where(jnp.any(outside[2] > 0.0, axis=0), norms, HIDDEN)
                 seen.loops.append(jnp.flip(norms) if seen.layer.go_backwards else norms)
+
+        def backward(_: None, gradient: Array) -> tuple[Array, ...]:
+            self._guard(note, gradient)
             return tuple(jnp.zeros(s.shape, s.dtype) for s in sources)
 
         zeros.defvjp(forward, backward)
@@ -283,13 +305,16 @@ class Probe:
             raise RuntimeError(
                 "the train step calls no layer outside of what it compiles or vectorises itself"
             )
-        tensors = [t for _, t in outputs]
+        # XLA computes with constants while it compiles, and gets NaN where squares underflow.
+        tensors, arrived = jax.lax.optimization_barrier(
+            ([t for _, t in outputs], [t for _, t in gradients])
+        )
         return {
             "rows": _Rows(tuple(i for i, _ in outputs), tuple(i for i, _ in gradients)),
             "samples": jnp.int32(first.shape[0]),
             "moments": jnp.stack([_moments(x), _moments(y)]),
             "outputs": _output_rows(tensors, [self._layers[i].layer for i, _ in outputs]),
-            "norms": _norms([t for _, t in gradients]),
+            "norms": _norms(arrived),
             "counts": stats.log2_counts(tensors) if self._histograms else None,
             "loops": {i: seen.loops for i, seen in enumerate(self._layers) if seen.loops},
             "kernels": {
@@ -354,7 +379,7 @@ def _is_float(value: Any) -> bool:
 
 
 def _at_logits(layer: Any, output: Array, gradient: Array) -> Array:
-    """The gradient at what ``layer`` takes the softmax or sigmoid of, else the one at its output."""
+    """The gradient at the logits of ``layer``, a softmax or sigmoid; else that at its output."""
     activation = activation_name(layer)
     y, g = output.astype(jnp.float32), gradient.astype(jnp.float32)
     if activation == "sigmoid":
@@ -369,14 +394,16 @@ def _output_rows(outputs: list[Array], layers: list[Any]) -> Array:
     """float32 [outputs, 7], the ``PROBE_COLUMNS`` of outputs, each of its layer."""
     sizes = np.array([t.size for t in outputs], np.float32)
     _, mean, deviation, low, high, zero, nan, inf = stats.statistics(outputs).T
-    shares = [_dead_and_flat(t, flat_beyond(layer)) for t, layer in zip(outputs, layers, strict=True)]
+    shares = [
+        _dead_and_flat(t, flat_beyond(layer)) for t, layer in zip(outputs, layers, strict=True)
+    ]
     dead, flat = jnp.stack(shares).T
     largest = jnp.maximum(-low, high)
     return jnp.stack([mean, deviation, largest, (nan + inf) / sizes, zero, dead, flat], 1)
 
 
 def _dead_and_flat(y: Array, bounds: tuple[float, float] | None) -> Array:
-    """float32 [2]: shares of units that are always zero, and of elements at or beyond ``bounds``."""
+    """float32 [2]: shares of units that are always zero, of elements at or beyond ``bounds``."""
     y = y.astype(jnp.float32).reshape(-1, y.shape[-1] if y.ndim else 1)
     dead = jnp.mean(jnp.all(y == 0.0, 0))
     if bounds is None:
