@@ -22,6 +22,7 @@ SEEN = """
 import json
 from tests import probe_checks as checks
 causes = [checks.causes_of_unscaled_data(probe_freq=freq) for freq in ("auto", None)]
+checks.compile_fast()
 print(json.dumps([checks.numbers(), causes]))
 """
 RELATIVE = 1e-4
