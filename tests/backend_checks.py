@@ -445,7 +445,7 @@ def check_weights_are_bit_identical() -> str:
     def train(make: Any, watched: bool) -> Any:
         model, x, y = make()
         with tempfile.TemporaryDirectory() as folder:
-            watch = [monitor(folder, update_freq=1)] if watched else []
+            watch = [monitor(folder, update_freq=1, probe_freq=1)] if watched else []
             model.fit(x, y, batch_size=8, epochs=5, verbose=0, callbacks=watch)
         return model
 
@@ -693,7 +693,7 @@ def check_recorder_finds_the_step_that_is_not_finite() -> None:
 
 
 def monitor(folder: str, **more: Any) -> GradientMonitor:
-    return GradientMonitor(folder, on_unhealthy="ignore", probe_freq=None, **more)
+    return GradientMonitor(folder, **{"on_unhealthy": "ignore", "probe_freq": None, **more})
 
 
 def told(watch: Any) -> dict[str, Any]:
