@@ -154,12 +154,18 @@ def network(make: Callable[[], Any], size: float = 0.8) -> Any:
 
 
 def probed(
-    model: Any, x: Any, y: Any, *, histograms: bool = False, **compile_args: Any
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    exact: bool = False,
+    histograms: bool = False,
+    **compile_args: Any,
 ) -> tuple[ProbeRecord, list[str], Any]:
     """(record, layer paths, raw capture) of one train step on (x, y)."""
     model.compile(**{"optimizer": keras.optimizers.SGD(0.1), "loss": "mse", **compile_args})
     model.make_train_function()
-    capture = create_capture(model, (), updates=False, histograms=histograms, exact_probe=False)
+    capture = create_capture(model, (), updates=False, histograms=histograms, exact_probe=exact)
     capture.arm(1, log2=histograms, linear=histograms, probe=True)
     model.train_on_batch(x, y)
     captured = capture.collect()
