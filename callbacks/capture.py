@@ -271,15 +271,6 @@ def unsupported() -> str | None:
     )
 
 
-def no_probe() -> NotImplementedError:
-    """What is told where a step cannot be looked into."""
-    return NotImplementedError(
-        "Looking inside a step (probe_freq, preflight) needs the TensorFlow or PyTorch backend; "
-        f"this process runs {keras.backend.backend()!r}. Causes that only a probe sees, such as "
-        "data that is not scaled, are not named."
-    )
-
-
 def create_capture(
     model: keras.Model,
     optimizers: tuple[keras.optimizers.Optimizer, ...],

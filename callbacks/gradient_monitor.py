@@ -68,7 +68,7 @@ class GradientMonitor(RunWatcher, keras.callbacks.Callback):
             the first logged step of a model and the next one after a finding opens, at most
             eight; an int N: these and every N-th train step (logged also if not due otherwise);
             None: no step. On TensorFlow the first probe costs one more trace of the train step; on
-            JAX there is none, and one warning says so.
+            JAX too, and each one a second run of the step before the step itself.
         map_layers: layers, by their path as the dashboard shows it, of whose kernels' gradients a
             picture is kept at ends of epochs, as it is of sick layers' also when a finding opens;
             at most eight pictures of 128 x 128 at a time and 8 MB a run.

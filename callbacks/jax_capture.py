@@ -9,6 +9,7 @@ to compile.  No variable of ours exists, and ``model`` is not asked for: that wo
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,8 +28,9 @@ from .borrowed_step import (
     replaced,
     set_train_function,
 )
-from .capture import Capture, Wish, no_probe
+from .capture import Capture, Wish
 from .captured import Captured, picturable, shortest
+from .jax_probe import Probe
 
 
 class JaxCapture(Capture):
@@ -44,7 +46,6 @@ class JaxCapture(Capture):
         if keras.config.is_nnx_enabled():
             raise NotImplementedError("GradientMonitor does not support Keras's nnx mode.")
         super().__init__(model, optimizers, updates=updates)
-        self.probe_failure = no_probe()
         self._histograms = histograms
         self._instrumented: Callable[..., Any] | None = None
         # Of the step that is traced: results of each optimizer call, the loss, label moments.
@@ -58,6 +59,7 @@ class JaxCapture(Capture):
 
     def _build(self, plain: Any) -> None:
         self._instrumented = self._twin(plain)
+        self._probe = Probe(self._model, histograms=self._histograms)
 
     def _one_shot(self, plain: Any, wish: Wish) -> Callable[..., Any]:
         instrumented = self._instrumented
@@ -69,6 +71,11 @@ class JaxCapture(Capture):
         def one_shot(state: Any, iterator: Any) -> Any:
             set_train_function(self._model, plain)
             self._pending = None
+            if wish.probe:
+                # The first step of an execution: it alone has the state that comes in.
+                batch = next(iterator)
+                self._probe.look(state, batch)
+                iterator = itertools.chain([batch], iterator)
             with self._watched_optimizers():
                 (logs, results), state = instrumented(state, _Beside(iterator, wanted))
             self._pending = wish, logs, results
@@ -213,6 +220,7 @@ class JaxCapture(Capture):
             labels=loss.get("moments"),
             counts=np.concatenate([c["log2"] for c in calls]) if wish.log2 else None,
             linear=np.concatenate([c["linear"] for c in calls]) if wish.linear else None,
+            probe=self._collect_probe() if wish.probe else None,
             maps=self._take_maps(sizes),
         )
 

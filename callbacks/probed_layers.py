@@ -51,6 +51,25 @@ def flat_beyond(layer: Any) -> tuple[float, float] | None:
     return FLAT_BEYOND.get(activation_name(layer) or "")
 
 
+def is_crossentropy(loss: Any) -> bool:
+    """Whether a loss, or the name of one, is a cross-entropy."""
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+    return "crossentropy" in name.replace("_", "").lower()
+
+
+def of_calls(rows: np.ndarray) -> np.ndarray:
+    """One row for all calls of a layer: the largest element, and means, each call counting alike.
+
+    The deviation is that of all calls together: within each, and of their means.
+    """
+    if not len(rows):
+        return np.zeros(GRADIENT)
+    out = rows.mean(0)
+    out[1] = np.sqrt(np.mean(rows[:, 1] ** 2 + (rows[:, 0] - out[0]) ** 2))
+    out[2] = rows[:, 2].max()
+    return out
+
+
 def blank_unknown(
     table: np.ndarray, layers: list[Any], called: np.ndarray, arrived: np.ndarray
 ) -> None:

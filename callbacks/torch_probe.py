@@ -33,8 +33,10 @@ from .probed_layers import (
     blank_unknown,
     flat_beyond,
     has_radius,
+    is_crossentropy,
     is_recurrent,
     known,
+    of_calls,
     probed_layers,
     spread,
 )
@@ -96,7 +98,7 @@ class Probe:
         self._guard(self._note_loss, given)
 
     def _note_loss(self, given: dict[str, Any]) -> None:
-        if not any(map(_is_crossentropy, keras.tree.flatten(self._model.loss))):
+        if not any(map(is_crossentropy, keras.tree.flatten(self._model.loss))):
             return
         outputs = {id(t) for t in keras.tree.flatten(given.get("y_pred"))}
         for output, logits, note in self._heads:
@@ -227,7 +229,7 @@ class Probe:
         layers = [seen.layer for seen in self._layers]
         table = np.zeros([len(layers), len(PROBE_COLUMNS)])
         for row, seen in zip(table, self._layers, strict=True):
-            row[:GRADIENT] = _of_calls(_on_host(seen.rows))
+            row[:GRADIENT] = of_calls(_on_host(seen.rows))
             row[GRADIENT] = np.linalg.norm(_on_host(list(seen.norms.values())))
         called = np.array([bool(seen.rows) for seen in self._layers], bool)
         arrived = np.array([bool(seen.norms) for seen in self._layers], bool)
@@ -298,11 +300,6 @@ def _is_float(value: Any) -> bool:
     )
 
 
-def _is_crossentropy(loss: Any) -> bool:
-    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
-    return "crossentropy" in name.replace("_", "").lower()
-
-
 def _through_time(seen: _Layer) -> np.ndarray | None:
     """float32 [T], see ``records.ProbeRecord``; None where the layer was not looked at.
 
@@ -327,19 +324,6 @@ def _on_host(tensors: list[Tensor]) -> np.ndarray:
     device = tensors[0].device
     stacked = torch.stack([t.to(device) for t in tensors])
     return stats.on_host(stacked).astype(np.float64)
-
-
-def _of_calls(rows: np.ndarray) -> np.ndarray:
-    """One row for all calls of a layer: the largest element, and means, each call counting alike.
-
-    The deviation is that of all calls together: within each, and of their means.
-    """
-    if not len(rows):
-        return np.zeros(GRADIENT)
-    out = rows.mean(0)
-    out[1] = np.sqrt(np.mean(rows[:, 1] ** 2 + (rows[:, 0] - out[0]) ** 2))
-    out[2] = rows[:, 2].max()
-    return out
 
 
 def _norm(tensor: Tensor) -> Tensor:

@@ -45,8 +45,9 @@ def preflight(
 
     Weights, optimizer state, metrics, batch statistics and random states (those of Keras, Python,
     NumPy and PyTorch) are afterwards what they were before, also if a step raises. A model that is
-    not built yet gets built on ``x`` and stays so, and so do its metrics and loss: on PyTorch the
-    first ``fit`` of a new model then shuffles otherwise, as it need not draw a batch to build them.
+    not built yet gets built on ``x`` and stays so, and so do its metrics and loss: on JAX and
+    PyTorch the first ``fit`` of a new model then shuffles otherwise, as it need not draw a batch to
+    build them.
 
     Args:
         model: compiled.
@@ -65,8 +66,8 @@ def preflight(
 
     Raises:
         TypeError, ValueError: an argument is wrong; names it and what is allowed.
-        NotImplementedError: the backend (JAX) or the way of training (several devices, or
-            ``jit_compile=True`` on PyTorch) is not supported.
+        NotImplementedError: the way of training is not supported (several devices on TensorFlow,
+            ``jit_compile=True`` on PyTorch, Flax's nnx mode on JAX).
         RuntimeError: no gradient was seen.
     """
     _check(model, x, y, sample_weight, steps, thresholds)
@@ -92,8 +93,9 @@ def _run(
     try:
         model.make_train_function()
         for step in range(1, steps + 1):
-            # Every step runs the function that probes: to trace a second one takes longer.
-            capture.arm(step, log2=False, linear=False, probe=True)
+            # On TensorFlow every step runs the function that probes: a second trace takes longer.
+            look = judge is None or keras.backend.backend() == "tensorflow"
+            capture.arm(step, log2=False, linear=False, probe=look)
             model.train_on_batch(*batch)
             captured = capture.collect()
             if capture.failure is not None:

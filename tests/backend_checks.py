@@ -445,7 +445,10 @@ def check_weights_are_bit_identical() -> str:
     def train(make: Any, watched: bool) -> Any:
         model, x, y = make()
         with tempfile.TemporaryDirectory() as folder:
-            watch = [monitor(folder, update_freq=1)] if watched else []
+            # ``test_probe.py`` says where a probe on TensorFlow is exact.
+            probe_freq = None if BACKEND == "tensorflow" else 1
+            settings: dict[str, Any] = {"update_freq": 1, "probe_freq": probe_freq}
+            watch = [monitor(folder, **settings)] if watched else []
             model.fit(x, y, batch_size=8, epochs=5, verbose=0, callbacks=watch)
         return model
 
@@ -521,15 +524,14 @@ def assert_right(run: dict[str, Any], depth: tuple[str, int]) -> None:
         assert run["findings"][0]["cause_id"] == "vanishing.saturating", run["findings"][0]
 
 
-def check_one_warning_tells_that_there_is_no_probe() -> None:
+def check_a_probe_costs_no_warning() -> None:
     model, x, y = small()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as told_:
         warnings.simplefilter("always")
         model.fit(x, y, verbose=0, callbacks=[GradientMonitor(folder, probe_freq=1)])
         model.fit(x, y, verbose=0, callbacks=[GradientMonitor(folder, probe_freq=None)])
     ours = [str(w.message) for w in told_ if "GradientMonitor" in str(w.message)]
-    assert len(ours) == (1 if BACKEND == "jax" else 0), ours
-    assert all("probe_freq" in message and BACKEND in message for message in ours)
+    assert ours == []
 
 
 # ------------------------------------------------------------------------- loops without ``fit``
@@ -694,7 +696,7 @@ def check_recorder_finds_the_step_that_is_not_finite() -> None:
 
 
 def monitor(folder: str, **more: Any) -> GradientMonitor:
-    return GradientMonitor(folder, on_unhealthy="ignore", probe_freq=None, **more)
+    return GradientMonitor(folder, **{"on_unhealthy": "ignore", "probe_freq": None, **more})
 
 
 def told(watch: Any) -> dict[str, Any]:

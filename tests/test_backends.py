@@ -19,9 +19,11 @@ x, y = np.zeros((8, 3), "float32"), np.zeros((8, 2), "float32")
 model.fit(x, y, verbose=0)
 before = set(sys.modules)
 from tb_gradplugin.callbacks import GradientMonitor
-monitor = GradientMonitor(tempfile.mkdtemp(), update_freq=1, probe_freq=None)
+monitor = GradientMonitor(tempfile.mkdtemp(), update_freq=1, probe_freq=1)
 model.fit(x, y, epochs=3, verbose=0, callbacks=[monitor])
 assert monitor.report().runs
+from tb_gradplugin import preflight
+assert preflight(model, x, y, steps=1).probes
 print(*sorted({"tensorflow", "jax", "torch"} & (set(sys.modules) - before)))
 """
 

@@ -16,7 +16,7 @@ from tb_gradplugin.callbacks import GradientMonitor
 from tb_gradplugin.metadata import PROBE_COLUMNS
 from tb_gradplugin.records import TIME_POINTS, kept_time_steps
 from tb_gradplugin.sources import FileSource
-from tests import torch_probe_checks
+from tests import probe_checks
 from tests.reference import subclassed
 
 RELATIVE = 1e-5
@@ -32,7 +32,7 @@ def data(n=16, outputs=4):
 def probed(model, x, y, *, exact=False, **compile_args):
     """(record, layer paths, raw capture) of one train step on (x, y), which is then taken back."""
     kept = [(v, v.numpy()) for v in model.variables]
-    found = torch_probe_checks.probed(model, x, y, exact=exact, **compile_args)
+    found = probe_checks.probed(model, x, y, exact=exact, histograms=True, **compile_args)
     for variable, value in kept:
         variable.assign(value)
     return found

@@ -1,6 +1,7 @@
-"""The probe on PyTorch: what it sees is what autograd, NumPy and the probe on TensorFlow compute.
+"""The probe on JAX and PyTorch: what it sees is what the backend's own differentiation, NumPy and
+the probe on TensorFlow compute.
 
-The checks are in ``torch_probe_checks.py`` and run in a process of their own.
+The checks are in ``probe_checks.py`` and run in one process a backend.
 """
 
 from __future__ import annotations
@@ -12,32 +13,35 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests import torch_probe_checks
+from tests import probe_checks
 from tests.own_process import assert_passes, names_of, run
 
-SCRIPT = "torch_probe_checks.py"
-BOTH = """
+SCRIPT = "probe_checks.py"
+BACKENDS = ("jax", "torch")
+SEEN = """
 import json
-from tests import torch_probe_checks as checks
+from tests import probe_checks as checks
 causes = [checks.causes_of_unscaled_data(probe_freq=freq) for freq in ("auto", None)]
+checks.compile_fast()
 print(json.dumps([checks.numbers(), causes]))
 """
 RELATIVE = 1e-4
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("check", names_of(SCRIPT))
-def test_the_probe_on_pytorch(check):
-    assert_passes(check, "torch", SCRIPT)
+def test_the_probe_on_each_backend(check, backend):
+    assert_passes(check, backend, SCRIPT)
 
 
 @functools.cache
-def on_torch() -> Any:
-    return json.loads(run("torch", "-c", BOTH))
+def seen_on(backend: str) -> Any:
+    return json.loads(run(backend, "-c", SEEN))
 
 
 @functools.cache
 def on_tensorflow() -> dict[str, Any]:
-    return torch_probe_checks.numbers()
+    return probe_checks.numbers()
 
 
 def assert_near(got: Any, want: Any, what: str) -> None:
@@ -46,9 +50,10 @@ def assert_near(got: Any, want: Any, what: str) -> None:
     np.testing.assert_allclose(a, b, rtol=RELATIVE, atol=1e-6, err_msg=what)
 
 
-@pytest.mark.parametrize("name", torch_probe_checks.NETWORKS)
-def test_it_sees_what_the_probe_on_tensorflow_sees(name):
-    got, want = on_torch()[0][name], on_tensorflow()[name]
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", probe_checks.NETWORKS)
+def test_it_sees_what_the_probe_on_tensorflow_sees(name, backend):
+    got, want = seen_on(backend)[0][name], on_tensorflow()[name]
     assert list(got["rows"]) == list(want["rows"])
     for part in ("rows", "times"):
         assert set(got[part]) == set(want[part])
@@ -60,9 +65,10 @@ def test_it_sees_what_the_probe_on_tensorflow_sees(name):
     assert (moved < 0.05 * np.sum(want["counts"], axis=1) + 1).all()  # at the edges of bins
 
 
-def test_a_cause_that_only_a_probe_sees_is_named_as_on_tensorflow():
-    with_probe, without = on_torch()[1]
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_cause_that_only_a_probe_sees_is_named_as_on_tensorflow(backend):
+    with_probe, without = seen_on(backend)[1]
     assert "exploding.data" in with_probe
-    assert with_probe == torch_probe_checks.causes_of_unscaled_data()
+    assert with_probe == probe_checks.causes_of_unscaled_data()
     assert without
     assert "exploding.data" not in without
