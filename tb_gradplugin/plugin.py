@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -63,7 +64,7 @@ class GradientsPlugin(base_plugin.TBPlugin):
         """WSGI applications by route."""
         return {
             "/runs": _json_route(self.runs_impl),
-            "/run": _json_route(self.run_impl, "run"),
+            "/run": _json_route(self._run_and_read_on, "run"),
             "/heatmap": _json_route(self.heatmap_impl, "run", grows=True),
             "/norms": _json_route(self.norms_impl, "run", grows=True),
             "/scalars": _json_route(self.scalars_impl, "run", grows=True),
@@ -98,6 +99,18 @@ class GradientsPlugin(base_plugin.TBPlugin):
         paths = [v.path for v in models.latest.variables]
         reader.read_statistics(source, models, paths, points=1)  # for its problems
         return views.run(run, health, models.latest, RULES, source.problems)
+
+    def _run_and_read_on(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
+        """``run_impl``; then a thread reads what the first page is about to ask for."""
+        answer = self.run_impl(ctx, experiment, run)
+        if self._kept is None:
+            asked = ctx, experiment, run
+            threading.Thread(target=self._read_on, args=asked, daemon=True).start()
+        return answer
+
+    def _read_on(self, ctx: Any, experiment: str, run: str) -> None:
+        with contextlib.suppress(Exception):  # who asks for it will be told
+            self._overview(experiment, self._source(ctx, experiment, run))
 
     def heatmap_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
         """Layers x steps of one run."""

@@ -34,7 +34,13 @@ def sigmoid_stack(units: int = 8, **more: Any) -> Setup:
     return setup([*hidden, L.Dense(3, "softmax", name="head")], **more)
 
 
-def apply(id_: str, given: Setup, layers: list[int] | None = None, rate: float = 0.1) -> Any:
+def apply(
+    id_: str,
+    given: Setup,
+    layers: list[int] | None = None,
+    rate: float = 0.1,
+    ratio: float = math.nan,
+) -> Any:
     model = given.model
     structure = dataclasses.replace(
         describe(model, model.trainable_variables, []),
@@ -42,7 +48,7 @@ def apply(id_: str, given: Setup, layers: list[int] | None = None, rate: float =
         loss=given.loss,
     )
     where = list(range(len(structure.layers) - 1)) if layers is None else layers
-    return cures.apply(id_, given, structure, where, remedies.Pace(rate))
+    return cures.apply(id_, given, structure, where, remedies.Pace(rate, ratio))
 
 
 def configs(model: Any) -> dict[str, dict[str, Any]]:
@@ -160,6 +166,19 @@ def test_leaky_relu_starts_with_zero_biases():
     new = apply("leaky", setup([*layers, L.Dense(3, "softmax")]), [0])
     assert new.model.get_layer("h").activation is keras.activations.leaky_relu
     assert not new.model.get_layer("h").bias.numpy().any()
+
+
+def test_what_is_normalised_before_leaky_relu_is_centred():
+    beta = L.BatchNormalization(beta_initializer=keras.initializers.Constant(-6.0), name="n")
+    layers = [L.Dense(8, name="h"), beta, L.ReLU(), L.Dense(3, "softmax")]
+    assert layers[1].get_config()["beta_initializer"]["config"]["value"] == -6.0
+    new = apply("leaky", setup(layers), [0]).model
+    assert not new.get_layer("n").beta.numpy().any()
+
+
+def test_adam_gets_an_epsilon_below_what_updates_tell():
+    tiny, usual = (apply("adaptive", sigmoid_stack(), [0], 0.1, r).optimizer for r in (1e-6, 1e-2))
+    assert (tiny.epsilon, usual.epsilon) == (1e-12, 1e-7)
 
 
 def test_a_recurrent_layer_becomes_gated_or_orthogonal():

@@ -697,3 +697,33 @@ def test_a_loss_that_overflows_itself_is_no_matter_of_the_loss_scale():
         record = point(structure, step, loss=loss, skipped=float(overflow))
         opened.append([f.kind for f in judge.observe(broken(record, 0) if overflow else record)])
     assert opened == [[], [], [], [], [], ["nonfinite"]]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "samples", "same"),
+    [
+        ((0.0, 0.0, 0.0), 32, True),
+        ((3.0, 0.0, 3.0), 32, True),
+        ((0.0, 0.1, 0.3), 32, False),
+        ((0.0, 0.0, 0.0), 1, False),  # of a single sample nothing is known
+        ((math.nan, math.nan, math.nan), 32, False),
+    ],
+)
+def test_inputs_that_are_all_the_same_are_named(inputs, samples, same):
+    structure = chain(3, head="linear")
+    seen = probe(structure, inputs=inputs, samples=samples, dead_share=1.0)
+    (still,) = run(structure, stop=1500, seen=seen).findings
+    assert still.cause_id == ("stalled.inputs" if same else "stalled.labels")
+    (dead,) = run(structure, norm=0.0, seen=seen).findings
+    assert dead.cause_id == ("dead.inputs" if same else "dead.rectifier")
+    for finding in (still, dead) if same else ():
+        assert f"every element of the inputs is {inputs[0]:g}" in finding.cause
+        assert finding.remedies[0].id == "labels"
+
+
+@pytest.mark.parametrize(("ratio", "epsilon"), [(1e-5, "1e-12"), (1e-3, ""), (math.nan, "")])
+def test_adams_epsilon_is_below_gradients_that_are_tiny(ratio, epsilon):
+    pace = remedies.Pace(0.1, ratio)
+    found = remedies.remedy("adaptive", chain(3, optimizer="SGD"), [0], pace)
+    given = f"learning_rate=1e-3{epsilon and ', epsilon='}{epsilon})"
+    assert given in found.snippet

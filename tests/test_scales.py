@@ -128,3 +128,30 @@ def test_buckets_cover_all_steps_once_and_at_most_as_asked():
     starts, merged = scales.bucket(codes[:5], 1000)
     assert starts.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_array_equal(merged, codes[:5])
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [
+        [0, 0, 1, 1, 2, 2],
+        [0, 1, 1, 2, 2, 2, 3, 3, 3, 5],
+        [3, 0, 3, 1, 0, 3],  # not in the order of the layers
+        [i for layer in range(60) for i in [layer] * (1 + layer % 2)],  # no stretch is long
+        [4],
+        [],
+    ],
+)
+def test_variables_are_reduced_by_layer_however_many_each_has(owners):
+    structure = ModelStructure(
+        tuple(Layer(f"d{i}", "Dense") for i in range(60)),
+        tuple(Variable(f"v{i}", owner, "kernel", (2,)) for i, owner in enumerate(owners)),
+    )
+    values = np.random.default_rng(0).normal(size=(5, len(owners)))
+    groups = scales._Groups(structure)
+    assert groups.layers == sorted(set(owners))
+    for ufunc in (np.add, np.fmax, np.minimum):
+        found = groups.reduce(ufunc, values)
+        assert found.shape == (5, len(groups.layers))
+        for row, layer in enumerate(groups.layers):
+            own = values[:, np.array(owners) == layer]
+            np.testing.assert_allclose(found[:, row], ufunc.reduce(own, axis=1), rtol=1e-14)

@@ -169,7 +169,15 @@ def _activation(setup: Setup, structure: ModelStructure, layers: list[int], pace
 
 def _leaky(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     more = {"kernel_initializer": "he_normal"}
-    return reactivated(setup, structure, "leaky", layers, "leaky_relu", **more)
+    out = reactivated(setup, structure, "leaky", layers, "leaky_relu", **more)
+    if out is None:
+        return None
+
+    def centred(layer: Any) -> Any:  # the bias of a layer that is normalised is the beta
+        own = "Normalization" in type(layer).__name__ and "beta_initializer" in layer.get_config()
+        return again(layer, beta_initializer="zeros") if own else None
+
+    return dataclasses.replace(out, model=rebuilt(out.model, centred))
 
 
 def _initialiser(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
@@ -381,7 +389,9 @@ def _clip(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace
 
 
 def _adaptive(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-    return dataclasses.replace(setup, optimizer=keras.optimizers.Adam(1e-3))
+    epsilon = remedies.epsilon_for(pace)
+    more = {} if epsilon is None else {"epsilon": epsilon}
+    return dataclasses.replace(setup, optimizer=keras.optimizers.Adam(1e-3, **more))
 
 
 def _standardise(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:

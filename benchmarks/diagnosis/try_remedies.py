@@ -252,17 +252,19 @@ def main() -> None:
     splits, more = given.split.split(","), tuple(filter(None, given.more.split(",")))
     plans: list[Trial] = []
     runs: collections.Counter[str] = collections.Counter()
+    causes: dict[tuple[str, int], str | None] = {}
     for run in catalogue():
         if run.history not in splits or not run.expected or not run.id.startswith(given.prefix):
             continue
         for seed in range(given.seeds):
+            told = sick(run, seed)
+            causes[run.id, seed] = told and told[1].cause_id
             found = planned(run, seed, more=more)
             runs.update({trial.cause for trial in found})
             many = bool(found) and runs[found[0].cause] > given.most
             plans += found[: 1 if given.first or many else None]
-    now = {(t.run, t.seed): t.cause for t in plans}
     outcomes = {  # without those of another cause than the run has now
-        key: t for key, t in load().items() if now.get((t.run, t.seed), t.cause) == t.cause
+        key: t for key, t in load().items() if causes.get(key[:2], t.cause) == t.cause
     }
     for trial in plans:
         if trial.key in outcomes:  # what is suggested first may have changed

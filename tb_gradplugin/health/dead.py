@@ -181,6 +181,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     if everything and facts.constant_output(window):
         id_ = "single_softmax"
         why = "softmax over a single unit is always 1, so the output does not depend on any weight"
+    elif held := facts.same_inputs(window):
+        id_, why = "inputs", held[0]
+        evidence |= held[1]
     elif held := facts.dropped(window):
         id_, why = "dropout", held[0]
         evidence |= held[1]

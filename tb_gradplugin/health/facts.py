@@ -230,6 +230,16 @@ def faint_inputs(window: Window) -> Unscaled | None:
     return next(small, None)
 
 
+def same_inputs(window: Window) -> tuple[str, dict[str, Any]] | None:
+    """All elements of all inputs being the same, in words and as evidence, if they are."""
+    if window.probe is None or window.probe.samples <= 1:
+        return None
+    mean, deviation, _ = window.probe.inputs
+    if deviation != 0.0:
+        return None
+    return f"every element of the inputs is {number(mean)}", {"data_size": abs(float(mean))}
+
+
 FAINT = 0.01
 """Size of inputs below which a unit's output does not depend on them at first."""
 

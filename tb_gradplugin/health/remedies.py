@@ -41,6 +41,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "dead.narrow": ("wider", "residual", "normalise"),
     "dead.rectifier": ("leaky", "normalise"),
     "dead.output": ("loss", "head"),
+    "dead.inputs": ("labels",),
     "dead.cut": ("leaky", "normalise", "initialiser"),
     "dead.dropout": ("weaken", "lower"),
     "dead.data": ("inputs", "lower", "leaky"),
@@ -70,6 +71,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "stalled.creeping": ("raise", "adaptive", "standardise"),
     "stalled.output": ("output", "loss"),
     "stalled.labels": ("labels", "inputs"),
+    "stalled.inputs": ("labels",),
     "stalled.plateau": ("adaptive", "labels", "raise", "standardise"),
     "stalled.regularised": ("weaken",),
     "stalled.normalisation": ("layer_norm",),
@@ -481,11 +483,25 @@ def _clip(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
 
 
 def _adaptive(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    more, why = "", ""
+    if epsilon := epsilon_for(pace):
+        more = f", epsilon={epsilon:g}"
+        why = " Its usual epsilon of 1e-7 would be larger than such gradients."
     return (
         "Use Adam",
-        "It gives every weight a step of its own size, so a layer with a small gradient moves too.",
-        "import keras\n\noptimizer = keras.optimizers.Adam(learning_rate=1e-3)\n",
+        "It gives every weight a step of its own size, so a layer with a small gradient moves too."
+        + why,
+        f"import keras\n\noptimizer = keras.optimizers.Adam(learning_rate=1e-3{more})\n",
     )
+
+
+def epsilon_for(pace: Pace) -> float | None:
+    """Adam's epsilon in the remedy ``adaptive``; None: its default."""
+    return TINY_EPSILON if 0.0 < pace.update_ratio < USUAL_RATIO / 10.0 else None
+
+
+TINY_EPSILON = 1e-12
+"""Below any gradient that float32 can square."""
 
 
 def _standardise(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
@@ -507,8 +523,11 @@ def _leaky(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     return (
         "Use leaky ReLU, and biases that start at zero",
         "Its slope is never zero, so a unit can always come back.",
-        _instead(structure, where, f"layer = {code}"),
+        _instead(structure, where, f"layer = {code}") + BETA * facts.normalises(structure),
     )
+
+
+BETA = '# and beta_initializer="zeros" in a normalisation between them\n'
 
 
 def _head(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:

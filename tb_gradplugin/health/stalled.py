@@ -70,6 +70,8 @@ def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
     wrong = facts.output_mismatch(window)
     if wrong:
         return "output", wrong[0].lower() + wrong[1:], {}
+    if held := facts.same_inputs(window):
+        return "inputs", *held
     if held := facts.penalty(window, window.regularisation):
         return "regularised", *held
     if held := facts.dropped(window):
