@@ -1,0 +1,163 @@
+"""The ``B-`` runs: a hold-out part, written by someone who had read neither rules nor remedies.
+
+Mistakes that people make most often with Keras, on data and models that no other part has.  Every
+sick run is a task that can be learned: each group says with what, which was tried.  Labels were
+checked against outcomes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.diagnosis.runs import bundle_flow, bundle_large, bundle_numbers
+from benchmarks.diagnosis.runs.base import LAST, SHUT, SLOW, STALLED, Family
+from benchmarks.diagnosis.runs.bundle_data import (
+    alike,
+    bread,
+    drug,
+    goals,
+    stones,
+    swapped,
+)
+from benchmarks.diagnosis.runs.bundle_healthy import healthy
+from benchmarks.diagnosis.runs.bundle_models import flower, mapped, subject, tiled
+from benchmarks.diagnosis.runs.models import adam, dense, k, opts, sgd
+from benchmarks.diagnosis.runs.sequel_models import stacked
+from benchmarks.diagnosis.runs.unseen_models import layers, rates
+from benchmarks.diagnosis.runs.veiled_models import fit
+
+HELD_DOWN = ("stalled", "vanishing", "dead")
+"""A penalty that leaves nothing of the signal, or of the gradient."""
+
+
+def runs() -> list[Any]:
+    """Healthy ones first."""
+    family = Family("B-")
+    add = family.sick
+    healthy(family.fine)
+    bundle_flow.vanishing(add)
+    bundle_flow.through_time(add)
+    bundle_large.exploding(add)
+    bundle_large.dead(add)
+    bundle_numbers.nonfinite(add)
+    slow(add)
+    stalled(add)
+    return family.runs
+
+
+def slow(add: Callable[..., None]) -> None:
+    """Steps that are too small."""
+    add(
+        "stones-sgd",
+        SLOW,
+        "SGD at a rate of 1e-6",
+        lambda: stacked(stones(), (32, 32), "relu", sgd(1e-6, 0.9)),
+    )
+    add(
+        "tiles-adam",
+        SLOW,
+        "Adam at a rate of 1e-7",
+        lambda: tiled((8, 12), "relu", adam(1e-7)),
+    )
+    add(
+        "bread-decay",
+        SLOW,
+        "rate that is halved every step, meant for every epoch",
+        lambda: stacked(bread(), (24, 24), "relu", sgd(rates().ExponentialDecay(0.02, 1, 0.5))),
+    )
+    add(
+        "notes-adagrad",
+        SLOW,
+        "embeddings under Adagrad at a rate of 1e-4",
+        lambda: subject(
+            [layers().GlobalAveragePooling1D(), dense(16, "relu")], opts().Adagrad(1e-4)
+        ),
+    )
+    add(
+        "drug-gru",
+        SLOW,
+        "GRU under Adam at a rate of 3e-7",
+        lambda: fit(drug(), [layers().GRU(12)], adam(3e-7), steps=200),
+    )
+    add(
+        "roads-rmsprop",
+        SLOW,
+        "RMSprop at a rate of 1e-7",
+        lambda: mapped(opts().RMSprop(1e-7)),
+    )
+    add(
+        "goals-adadelta",
+        SLOW,
+        "Adadelta at a rate of 1e-3, as it comes",
+        lambda: stacked(goals(), (32, 32), "elu", opts().Adadelta()),
+    )
+
+
+def stalled(add: Callable[..., None]) -> None:
+    """Heads, penalties, noise, losses and data that do not let the loss fall."""
+    add(
+        "goals-softmax1",
+        SHUT,
+        "softmax of one unit",
+        lambda: stacked(
+            goals(), (24, 24), "tanh", adam(3e-3), head=dense(1, "softmax"), strip=True
+        ),
+        LAST,
+    )
+    add(
+        "bread-swapped",
+        STALLED,
+        "targets of other rows",
+        lambda: stacked(swapped(bread()), (12,), "relu", adam(1e-3)),
+    )
+    add(
+        "stones-dropout",
+        STALLED,
+        "drops 97 % behind each of two layers",
+        lambda: stacked(
+            stones(),
+            (),
+            None,
+            adam(2e-3),
+            last=[layer for _ in range(2) for layer in (dense(24, "relu"), layers().Dropout(0.97))],
+        ),
+    )
+    add(
+        "tiles-l1",
+        HELD_DOWN,
+        "L1 of 1 on all kernels",
+        lambda: tiled(
+            (8, 12),
+            "relu",
+            adam(2e-3),
+            each=lambda: {"kernel_regularizer": k().regularizers.L1(1.0)},
+        ),
+    )
+    add(
+        "stones-number",
+        SHUT,
+        "numbers of classes, 0 to 5, against a sigmoid",
+        lambda: stacked(
+            stones(number=True), (24, 24), "relu", adam(3e-3), head=dense(1, "sigmoid"), loss="mse"
+        ),
+        LAST,
+    )
+    add(
+        "bread-constant",
+        STALLED,
+        "the same row for all",
+        lambda: stacked(alike(bread(), 0.4), (24, 24), "tanh", adam(2e-3)),
+    )
+    add(
+        "notes-lost",
+        STALLED,
+        "texts of which only padding is left",
+        lambda: subject([layers().Flatten(), dense(16, "relu")], adam(3e-3), lost=True),
+    )
+    add(
+        "petals-noise",
+        STALLED,
+        "noise with a stddev of 1000 in the code",
+        lambda: flower((24,), "tanh", adam(2e-3), noise=layers().GaussianNoise(1e3)),
+    )
