@@ -15,8 +15,8 @@ from benchmarks.diagnosis.runs.base import LAST, SHUT, SLOW, STALLED, Family
 from benchmarks.diagnosis.runs.bundle_data import (
     alike,
     bread,
-    drug,
     goals,
+    spark,
     stones,
     swapped,
 )
@@ -47,7 +47,11 @@ def runs() -> list[Any]:
 
 
 def slow(add: Callable[..., None]) -> None:
-    """Steps that are too small."""
+    """Steps that are too small.
+
+    Learn with rates of 0.05 (SGD with momentum, `stones`; SGD, `bread`), 2e-3 (Adam, `tiles`), 0.3
+    (Adagrad), 0.01 (Adam, `spark`), 3e-3 (RMSprop) and 1 (Adadelta).
+    """
     add(
         "stones-sgd",
         SLOW,
@@ -75,10 +79,10 @@ def slow(add: Callable[..., None]) -> None:
         ),
     )
     add(
-        "drug-gru",
+        "spark-gru",
         SLOW,
         "GRU under Adam at a rate of 3e-7",
-        lambda: fit(drug(), [layers().GRU(12)], adam(3e-7), steps=200),
+        lambda: fit(spark(8), [layers().GRU(12)], adam(3e-7), steps=200),
     )
     add(
         "roads-rmsprop",
@@ -95,7 +99,13 @@ def slow(add: Callable[..., None]) -> None:
 
 
 def stalled(add: Callable[..., None]) -> None:
-    """Heads, penalties, noise, losses and data that do not let the loss fall."""
+    """Heads, penalties, noise and data that do not let the loss fall.
+
+    Learn with a sigmoid (`goals`), with targets of the same rows (`bread`: RMSprop at 1e-3), with
+    values as they are (`stones`: Adam at 3e-3), without the penalty (`tiles`) or the decay
+    (`petals`: Adam at 2e-3), with a linear head (`stones-number`), with rows as they are (`bread`)
+    and with the words (`notes`: Adam at 3e-3).
+    """
     add(
         "goals-softmax1",
         SHUT,
@@ -114,14 +124,8 @@ def stalled(add: Callable[..., None]) -> None:
     add(
         "stones-dropout",
         STALLED,
-        "drops 97 % behind each of two layers",
-        lambda: stacked(
-            stones(),
-            (),
-            None,
-            adam(2e-3),
-            last=[layer for _ in range(2) for layer in (dense(24, "relu"), layers().Dropout(0.97))],
-        ),
+        "drops 97 % of the values: meant as the share that is kept",
+        lambda: stacked(stones(), (24, 24), "relu", adam(2e-3), first=[layers().Dropout(0.97)]),
     )
     add(
         "tiles-l1",
@@ -156,8 +160,8 @@ def stalled(add: Callable[..., None]) -> None:
         lambda: subject([layers().Flatten(), dense(16, "relu")], adam(3e-3), lost=True),
     )
     add(
-        "petals-noise",
-        STALLED,
-        "noise with a stddev of 1000 in the code",
-        lambda: flower((24,), "tanh", adam(2e-3), noise=layers().GaussianNoise(1e3)),
+        "petals-decay",
+        HELD_DOWN,
+        "weight decay of 300",
+        lambda: flower((24,), "tanh", opts().AdamW(2e-3, 300.0)),
     )

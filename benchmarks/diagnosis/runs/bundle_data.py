@@ -57,7 +57,7 @@ def goals(*, raw: bool = False, far: float = 1.4) -> Data:
 
 
 def tiles(*, scale: float = 1.0, blank: float = 0.0) -> Data:
-    """Tiles of 10 x 10 pixels: squares, stripes, rings or a slope; ``blank`` share are all alike."""
+    """Tiles of 10 x 10 pixels: squares, stripes, rings, a slope; share ``blank`` is all alike."""
     r = rng()
     y, (a, b) = r.integers(0, 4, 800), np.mgrid[:10, :10]
     shift, middle = r.integers(0, 4, (2, 800, 1, 1)), r.uniform(3, 6, (2, 800, 1, 1))

@@ -68,7 +68,7 @@ def healthy(fine: Callable[..., None]) -> None:
         lambda: stacked(stones(), (40, 40), "relu", adam(1e-4), silent_steps=700, steps=150),
     )
     fine(
-        "stones-dropout",
+        "stones-halves",
         "drops a half of two wide layers",
         lambda: stacked(
             stones(),

@@ -35,7 +35,14 @@ LEAPS = (*KILLED, "stalled")
 
 
 def exploding(add: Add) -> None:
-    """Initial weights, rates and scales that are too large."""
+    """Initial weights, rates and scales that are too large.
+
+    Learn with scaled values and targets (`bread`, `ferry`: SGD at 0.01; `tiles`: rate as it is;
+    `drug`: LSTM with tanh, SGD at 0.05 with momentum), with Glorot (`stones-uniform1`: SGD at
+    0.05), with rates of 0.05 (`stones`, `bats`, `census`, all with momentum), 3e-3 (`petals`), 2e-3
+    (`clothes`) and 0.3 (`roads`), with an embedded district (`rents`: SGD at 0.05), and with an
+    orthogonal start (`spark`: Adam at 2e-3; `drug-uniform1`: rate as it is).
+    """
     add(
         "bread-raw-x",
         KILLED,
@@ -59,7 +66,11 @@ def exploding(add: Add) -> None:
         KILLED,
         "uniform of 1 in seven layers of ELU",
         lambda: stacked(
-            stones(), (32,) * 7, "elu", sgd(0.01), lambda: k().initializers.RandomUniform(-1.0, 1.0)
+            stones(),
+            (32,) * 7,
+            "elu",
+            sgd(0.05, 0.9),
+            lambda: k().initializers.RandomUniform(-1.0, 1.0),
         ),
     )
     add(
@@ -159,7 +170,12 @@ def exploding(add: Add) -> None:
 
 
 def dead(add: Add) -> None:
-    """Units and heads that nothing reaches."""
+    """Units and heads that nothing reaches.
+
+    Learn without the biases (`stones`: Adam at 3e-3; `bats`, `petals`: at 2e-3 to 3e-3), without
+    the constraint (`tiles`), with a rate of 0.05 (`bread-rate`), and with a linear head
+    (`bread-relu-head`: Adam at 0.01).
+    """
     add(
         "stones-bias",
         DEAD,
@@ -176,13 +192,13 @@ def dead(add: Add) -> None:
     add(
         "tiles-nonneg",
         DEAD,
-        "kernels held above 0, pixels between -1 and 0",
+        "kernels held above 0, no bias, pixels between -1 and 0",
         lambda: tiled(
             (8, 12),
             "relu",
             adam(2e-3),
             data=tiles(scale=-1.0),
-            each=lambda: {"kernel_constraint": k().constraints.NonNeg()},
+            each=lambda: {"kernel_constraint": k().constraints.NonNeg(), "use_bias": False},
         ),
         FIRST,
     )
