@@ -31,8 +31,7 @@ def vanishing(add: Add) -> None:
 
     Learn with He and ReLU (`stones`, `tiles-sig7`: Adam at 1e-3; `bread-hard8`: RMSprop at 1e-3;
     `bats`, `clothes`: Adam at 2e-3), with Glorot (`stones-normal001`, `rents` with ReLU: Adam at
-    2e-3), with He (`goals`, `tiles-leaky`: rates as they are), as 12 residual branches of width 24
-    (`bread-narrow`: Adam at 2e-3), with ELU (`petals`: Adam at 3e-3), with skips, normalisation and
+    2e-3), with He (`goals`, `tiles-leaky`: rates as they are), with ELU (`petals`: Adam at 3e-3), with skips, normalisation and
     Glorot (`census`: Adam at 1e-3), and with standardised values (`ferry`: rate as it is).
     """
 
@@ -56,12 +55,6 @@ def vanishing(add: Add) -> None:
         VANISHING,
         "eight hard sigmoids under RMSprop",
         lambda: stacked(bread(), (24,) * 8, "hard_sigmoid", opts().RMSprop(1e-3)),
-    )
-    first(
-        "bread-narrow",
-        NO_FLOW,
-        "25 layers of three units",
-        lambda: stacked(bread(), (3,) * 25, "relu", adam(2e-3)),
     )
     first(
         "goals-uniform",
@@ -107,8 +100,10 @@ def vanishing(add: Add) -> None:
     first(
         "census-no-skip",
         NO_FLOW,
-        "transformer of five blocks without skips or normalisation, stddev of 0.02",
-        lambda: counted(sgd(0.05, 0.9), 5, skip=False, norm=False, init=lambda: normal(0.02)),
+        "transformer of four blocks without skips or normalisation, stddev of 0.02",
+        lambda: counted(
+            sgd(0.05, 0.9), 4, skip=False, norm=False, init=lambda: normal(0.02), steps=200
+        ),
     )
     first(
         "rents-sig9",
@@ -127,12 +122,6 @@ def vanishing(add: Add) -> None:
         VANISHING,
         "shared tower of eight sigmoids",
         lambda: worn(sgd(0.05, 0.9), [dense(16, "sigmoid") for _ in range(8)], apart),
-    )
-    first(
-        "stones-softmax5",
-        SHUT,
-        "softmax as activation of five hidden layers",
-        lambda: stacked(stones(), (24,) * 5, "softmax", sgd(0.05, 0.9)),
     )
 
 
@@ -165,11 +154,11 @@ def through_time(add: Add) -> None:
         lambda: fit(spark(110), [layers().LSTM(12)], sgd(0.05, 0.9), steps=120),
     )
     first(
-        "spark-gru80",
+        "spark-gru60",
         SHUT,
-        "80 steps, two GRUs",
+        "60 steps, two GRUs",
         lambda: fit(
-            spark(80),
+            spark(60),
             [layers().GRU(12, return_sequences=True), layers().GRU(12)],
             sgd(0.05, 0.9),
             steps=120,
