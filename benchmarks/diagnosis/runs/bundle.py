@@ -49,7 +49,7 @@ def runs() -> list[Any]:
 def slow(add: Callable[..., None]) -> None:
     """Steps that are too small.
 
-    Learn with rates of 0.05 (SGD with momentum, `stones`; SGD, `bread`), 2e-3 (Adam, `tiles`), 0.3
+    Learn with rates of 0.05 (SGD with momentum, `stones`), 2e-3 (Adam, `tiles`), 0.3
     (Adagrad), 0.01 (Adam, `spark`), 3e-3 (RMSprop) and 1 (Adadelta).
     """
     add(
@@ -65,10 +65,10 @@ def slow(add: Callable[..., None]) -> None:
         lambda: tiled((8, 12), "relu", adam(1e-7)),
     )
     add(
-        "bread-decay",
+        "stones-decay",
         SLOW,
         "rate that is halved every step, meant for every epoch",
-        lambda: stacked(bread(), (24, 24), "relu", sgd(rates().ExponentialDecay(0.02, 1, 0.5))),
+        lambda: stacked(stones(), (24, 24), "relu", sgd(rates().ExponentialDecay(0.02, 1, 0.5))),
     )
     add(
         "notes-adagrad",

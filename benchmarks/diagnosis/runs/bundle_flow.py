@@ -31,8 +31,9 @@ def vanishing(add: Add) -> None:
 
     Learn with He and ReLU (`stones`, `tiles-sig7`: Adam at 1e-3; `bread-hard8`: RMSprop at 1e-3;
     `bats`, `clothes`: Adam at 2e-3), with Glorot (`stones-normal001`, `rents` with ReLU: Adam at
-    2e-3), with He (`goals`, `tiles-leaky`: rates as they are), with ELU (`petals`: Adam at 3e-3), with skips, normalisation and
-    Glorot (`census`: Adam at 1e-3), and with standardised values (`ferry`: rate as it is).
+    2e-3), with He (`goals`, `tiles-leaky`: rates as they are), with ELU (`petals`: Adam at 3e-3),
+    with skips, normalisation and Glorot (`census`: Adam at 1e-3), and with standardised values
+    (`ferry`: rate as it is).
     """
 
     def first(id: str, expected: tuple[str, ...], source: str, build: Callable[[], Any]) -> None:
