@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.diagnosis.runs import (
     autotrainer,
     blind,
+    bundle,
     controls,
     faults,
     fresh,
@@ -37,6 +38,7 @@ FAMILIES = (
     veiled,
     sequel,
     glance,
+    bundle,
 )
 
 
