@@ -6,6 +6,7 @@ check "" or what failed.  ``test_<name>.py`` has a test for each of them.
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
 import importlib.util
 import json
@@ -88,9 +89,25 @@ def run(backend: str, *command: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
+_TWO = concurrent.futures.ThreadPoolExecutor(2)
+"""Processes at a time: most of what they do is compiling, on one core."""
+
+
+@functools.cache
+def begun(backend: str, *command: str) -> concurrent.futures.Future[str]:
+    """What ``run`` is going to give; once for the same arguments."""
+    return _TWO.submit(run, backend, *command)
+
+
+def begin(backends: Sequence[str], *command: str) -> None:
+    """Starts the same command on ``backends`` before anybody waits for it."""
+    for backend in backends:
+        begun(backend, *command)
+
+
 @functools.cache
 def _results(backend: str, script: str) -> dict[str, str]:
-    answer = json.loads(run(backend, str(HERE / script)))
+    answer = json.loads(begun(backend, str(HERE / script)).result())
     assert answer["backend"] == backend
     return answer["results"]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests import probe_checks
-from tests.own_process import assert_passes, names_of, run
+from tests.own_process import HERE, assert_passes, begin, begun, names_of
 
 SCRIPT = "probe_checks.py"
 BACKENDS = ("jax", "torch")
@@ -28,6 +28,12 @@ print(json.dumps([checks.numbers(), causes]))
 RELATIVE = 1e-4
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _side_by_side():
+    begin(BACKENDS, str(HERE / SCRIPT))
+    begin(BACKENDS, "-c", SEEN)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("check", names_of(SCRIPT))
 def test_the_probe_on_each_backend(check, backend):
@@ -36,7 +42,7 @@ def test_the_probe_on_each_backend(check, backend):
 
 @functools.cache
 def seen_on(backend: str) -> Any:
-    return json.loads(run(backend, "-c", SEEN))
+    return json.loads(begun(backend, "-c", SEEN).result())
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.own_process import assert_passes, names_of, run
+from tests.own_process import HERE, assert_passes, begin, names_of, run
 
 BACKENDS = ("tensorflow", "jax", "torch")
 CHECKS = names_of("backend_checks.py")
@@ -26,6 +26,11 @@ from tb_gradplugin import preflight
 assert preflight(model, x, y, steps=1).probes
 print(*sorted({"tensorflow", "jax", "torch"} & (set(sys.modules) - before)))
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _side_by_side():
+    begin(BACKENDS, str(HERE / "backend_checks.py"))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

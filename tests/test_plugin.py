@@ -4,6 +4,7 @@ import math
 import os
 import re
 import subprocess
+import threading
 import time
 import types
 import urllib.error
@@ -26,9 +27,10 @@ from fake_runs import (
     write_run,
 )
 from providers import LOADERS, client
+from tensorboard import errors
 from tensorboard.compat.proto import event_pb2, summary_pb2
 
-from tb_gradplugin import bins, loader, metadata, scales, sources, summaries
+from tb_gradplugin import bins, loader, metadata, scales, sources, summaries, views
 from tb_gradplugin.event_files import EventFileWriter
 from tb_gradplugin.health.judge import RULES
 from tb_gradplugin.health.report import Note, RunHealth
@@ -519,6 +521,37 @@ def test_kept_statistics_are_read_again_when_the_run_grows(tmp_path):
         multiplexer.Reload()
         assert plugin.json("heatmap", run=".")["steps"] == [1, 2, 3]
         assert plugin.json("layer", run=".", layer="dense_0")["steps"] == [1, 2, 3]
+
+
+def test_the_server_reads_on_after_the_first_verdict(tmp_path, kind):
+    for name in ("a", "b"):
+        write_run(tmp_path / name / "gradients", dense_structure(1), [1, 2])
+    with client(kind, tmp_path) as plugin:
+        assert plugin.json("run", run="a")["layers"]
+        kept = lambda: plugin.plugin._kept and plugin.plugin._kept[0][1]  # noqa: E731
+        while kept() is None:
+            time.sleep(0.01)
+        assert kept() == "a/gradients"
+        seen = plugin.plugin._kept[1]
+        assert plugin.json("heatmap", run="a")["steps"] == [1, 2]
+        assert plugin.plugin._kept[1] is seen  # was read once
+        assert plugin.json("run", run="b")["layers"]
+        assert plugin.plugin._kept[1] is seen  # another run does not push it out
+
+
+def test_what_cannot_be_read_on_is_told_when_it_is_asked_for(tmp_path, monkeypatch):
+    write_run(tmp_path / "gradients", dense_structure(1), [1, 2])
+    asked = threading.Event()
+
+    def fails(*_):
+        asked.set()
+        raise errors.NotFoundError("gone")
+
+    monkeypatch.setattr(views, "read_overview", fails)
+    with client("python", tmp_path) as plugin:
+        assert plugin.json("run", run=".")["layers"]
+        assert asked.wait(10)
+        assert plugin.get("heatmap", run=".").status_code == 404
 
 
 def test_problems_are_the_damaged_files_of_monitors(tmp_path):

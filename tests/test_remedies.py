@@ -8,12 +8,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.own_process import assert_passes, names_of
+from tests.own_process import HERE, assert_passes, begin, names_of
 
 CHECKS = names_of("remedies_checks.py")
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.fixture(scope="module", autouse=True)
+def _side_by_side():
+    begin(BACKENDS, str(HERE / "remedies_checks.py"))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("check", CHECKS)
 def test_remedies_do_what_they_say(check, backend):
     assert_passes(check, backend, "remedies_checks.py")
