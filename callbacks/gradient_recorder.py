@@ -82,8 +82,8 @@ class GradientRecorder(RunWatcher):
             pictures are kept, as they are of sick layers.
 
     Attributes:
-        stop_training: whether a critical finding opened under ``on_unhealthy="stop"``; of PyTorch's
-            processes rank 0 alone knows.
+        stop_training: whether a critical finding opened under ``on_unhealthy="stop"``; of several
+            processes the first alone knows, but on JAX all do.
 
     Raises:
         TypeError, ValueError: an argument is wrong; names it, its value and what is allowed.
@@ -260,15 +260,15 @@ class GradientRecorder(RunWatcher):
         assert meter is not None
         if not self._begun:
             self._schedule.begin(step)
-            self._take_place(place(self._network.framework, self._peers.group))
+            self._take_place(place(self._network.framework, self._peers.group, given.values))
             self._writer.begin(step)
             self._begun = True
             self._before = step - 1
         if not self._schedule.due(step):  # the first call of an "every N-th step"
             return
         self._schedule.logged(step)
-        if self._network.framework == "torch" and self._place.rank > 0:
-            return  # the first process has the same gradients
+        if self._network.framework != "jax" and self._place.rank > 0:
+            return  # the first process has the same gradients; on JAX all run the same programs
         histograms = self._log2_wanted()
         measured = meter.measured(gradients, histograms=histograms)
         if self._updates:

@@ -1,12 +1,12 @@
 """Where several processes train one model together: which of them this one is, and the others.
 
-The first of them writes.  ``tf.distribute`` is not asked.
+The first of them writes.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,12 +21,13 @@ class Place(NamedTuple):
     size: int = 1
 
 
-def place(framework: str, group: Any = None) -> Place:
+def place(framework: str, group: Any = None, variables: Iterable[Any] = ()) -> Place:
     """Of this process, as it is now; to be asked once processes have found each other.
 
     Args:
         framework: ``"tensorflow"``, ``"jax"`` or ``"torch"``, which is imported already.
         group: of PyTorch's processes, by default all.
+        variables: that are trained: TensorFlow's know the ``tf.distribute`` strategy they are of.
     """
     module: Any = sys.modules.get(framework)
     if framework == "jax":
@@ -37,7 +38,26 @@ def place(framework: str, group: Any = None) -> Place:
             rank = distributed.get_rank(group)
             if rank >= 0:  # else not one of the group
                 return Place(rank, distributed.get_world_size(group))
+    if framework == "tensorflow":
+        return _in_cluster(variables)
     return Place()
+
+
+def _in_cluster(variables: Iterable[Any]) -> Place:
+    """Under ``MultiWorkerMirroredStrategy``, whose chief, or worker 0, is the first."""
+    for variable in variables:
+        strategy = getattr(variable, "distribute_strategy", None)
+        resolver = getattr(strategy, "cluster_resolver", None)
+        if resolver is not None and resolver.task_type in TRAINING:
+            jobs = resolver.cluster_spec().as_dict()
+            before = TRAINING[: TRAINING.index(resolver.task_type)]
+            rank = sum(len(jobs.get(job, ())) for job in before) + (resolver.task_id or 0)
+            return Place(rank, sum(len(jobs.get(job, ())) for job in TRAINING))
+    return Place()
+
+
+TRAINING = ("chief", "worker")
+"""Jobs of a TensorFlow cluster that train."""
 
 
 class Peers:

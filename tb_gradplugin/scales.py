@@ -264,10 +264,10 @@ class _Groups:
 
         Where layers have a kernel and a bias each, it takes every other column: ten times faster.
         """
-        out = np.empty((len(values), len(self.layers)), values.dtype)
         values = values[:, self._columns]
         if len(self._alike) > FEW:
             return ufunc.reduceat(values, self._starts, axis=1)
+        out = np.empty((len(values), len(self.layers)), values.dtype)
         for layers, start, size in self._alike:
             end = start + size * (layers.stop - layers.start)
             parts = (values[:, start + i : end : size] for i in range(size))

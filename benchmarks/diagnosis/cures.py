@@ -114,10 +114,12 @@ def again(layer: Any, **changes: Any) -> Any:
 
     An activation that is the user's own is handed on: by its name Keras may find another.
     """
-    own = None if "activation" in changes else getattr(layer, "activation", None)
-    if own is None or own is getattr(keras.activations, getattr(own, "__name__", ""), None):
-        return type(layer).from_config(layer.get_config() | changes)
-    new = type(layer).from_config(layer.get_config() | changes | {"activation": "linear"})
+    config = layer.get_config() | changes
+    own = getattr(layer, "activation", None)
+    keras_own = own is getattr(keras.activations, getattr(own, "__name__", ""), None)
+    if "activation" in changes or "activation" not in config or own is None or keras_own:
+        return type(layer).from_config(config)
+    new = type(layer).from_config(config | {"activation": "linear"})
     new.activation = own
     return new
 
@@ -366,10 +368,8 @@ def reoptimised(optimizer: Any, rate: float, **changes: Any) -> Any:
 
 def _rate(id_: str) -> Change:
     def change(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-        rate, more = (
-            remedies.new_rate(id_, structure, pace),
-            remedies.settings(id_, structure, pace),
-        )
+        rate = remedies.new_rate(id_, structure, pace)
+        more = remedies.settings(id_, structure, pace)
         if "global_clipnorm" in more:
             more |= {"clipnorm": None, "clipvalue": None}
         return dataclasses.replace(setup, optimizer=reoptimised(setup.optimizer, rate, **more))

@@ -136,7 +136,7 @@ def outputs_zero(window: Window) -> np.ndarray:
 
 def deep(window: Window, activation: str | None) -> bool:
     """Whether many rectified layers follow each other without normalisation."""
-    plain = not any("Normalization" in layer.type for layer in window.structure.layers)
+    plain = not facts.normalises(window.structure)
     return plain and activation in facts.RECTIFIERS and window.judged.sum() > facts.DEEP
 
 
