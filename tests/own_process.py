@@ -99,21 +99,35 @@ def begun(backend: str, *command: str) -> concurrent.futures.Future[str]:
     return _TWO.submit(run, backend, *command)
 
 
-def begin(backends: Sequence[str], *command: str) -> None:
-    """Starts the same command on ``backends`` before anybody waits for it."""
+def begin(backends: Sequence[str], script: str) -> None:
+    """Starts the checks of a file beside this one on ``backends`` before anybody waits for them."""
     for backend in backends:
-        begun(backend, *command)
+        for command in _commands(script):
+            begun(backend, *command)
+
+
+def _commands(script: str) -> list[tuple[str, ...]]:
+    """That run all checks of a file: in two processes, unless it makes two itself."""
+    path, names = str(HERE / script), names_of(script)
+    return [(path,)] if script in PAIRS else [(path, *names[::2]), (path, *names[1::2])]
+
+
+PAIRS = ("ranks_checks.py", "workers_checks.py")
 
 
 @functools.cache
 def _results(backend: str, script: str) -> dict[str, str]:
-    answer = json.loads(begun(backend, str(HERE / script)).result())
-    assert answer["backend"] == backend
-    return answer["results"]
+    begin([backend], script)
+    found = {}
+    for command in _commands(script):
+        answer = json.loads(begun(backend, *command).result())
+        assert answer["backend"] == backend
+        found |= answer["results"]
+    return found
 
 
 def assert_passes(check: str, backend: str, script: str) -> None:
-    """A check of a file beside this one passes; all of that file run once, in one process."""
+    """A check of a file beside this one passes; all of that file run once."""
     found = _results(backend, script)
     assert set(found) == set(names_of(script))
     assert not found[check], found[check]

@@ -1,7 +1,7 @@
 """The probe on JAX and PyTorch: what it sees is what the backend's own differentiation, NumPy and
 the probe on TensorFlow compute.
 
-The checks are in ``probe_checks.py`` and run in one process a backend.
+The checks are in ``probe_checks.py`` and run in processes of their own, two a backend.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests import probe_checks
-from tests.own_process import HERE, assert_passes, begin, begun, names_of
+from tests.own_process import assert_passes, begin, begun, names_of
 
 SCRIPT = "probe_checks.py"
 BACKENDS = ("jax", "torch")
@@ -30,8 +30,9 @@ RELATIVE = 1e-4
 
 @pytest.fixture(scope="module", autouse=True)
 def _side_by_side():
-    begin(BACKENDS, str(HERE / SCRIPT))
-    begin(BACKENDS, "-c", SEEN)
+    begin(BACKENDS, SCRIPT)
+    for backend in BACKENDS:
+        begun(backend, "-c", SEEN)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -1,13 +1,13 @@
 """The monitor on each backend of Keras.
 
-The checks are in ``backend_checks.py`` and run in one process a backend.
+The checks are in ``backend_checks.py`` and run in processes of their own, two a backend.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from tests.own_process import HERE, assert_passes, begin, names_of, run
+from tests.own_process import assert_passes, begin, names_of, run
 
 BACKENDS = ("tensorflow", "jax", "torch")
 CHECKS = names_of("backend_checks.py")
@@ -30,7 +30,7 @@ print(*sorted({"tensorflow", "jax", "torch"} & (set(sys.modules) - before)))
 
 @pytest.fixture(scope="module", autouse=True)
 def _side_by_side():
-    begin(BACKENDS, str(HERE / "backend_checks.py"))
+    begin(BACKENDS, "backend_checks.py")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

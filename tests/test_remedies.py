@@ -1,6 +1,6 @@
 """Gradient standardisation and Keras's clipping do what they say, on each backend.
 
-The checks are in ``remedies_checks.py`` and run in one process a backend.
+The checks are in ``remedies_checks.py`` and run in processes of their own, two a backend.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.own_process import HERE, assert_passes, begin, names_of
+from tests.own_process import assert_passes, begin, names_of
 
 CHECKS = names_of("remedies_checks.py")
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -16,7 +16,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 @pytest.fixture(scope="module", autouse=True)
 def _side_by_side():
-    begin(BACKENDS, str(HERE / "remedies_checks.py"))
+    begin(BACKENDS, "remedies_checks.py")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
