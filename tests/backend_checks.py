@@ -356,6 +356,109 @@ def check_loss_scaling() -> float:
     return compare(lambda: small(scaled()))
 
 
+def in_precision(policy: str) -> Any:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return built([L.Dense(32, "tanh"), L.Dense(16, "relu")], (20,), keras.optimizers.SGD(0.1))
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def check_mixed_float16() -> float:
+    model, *_ = in_precision("mixed_float16")
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    return compare(lambda: in_precision("mixed_float16"), tolerance=5e-3)
+
+
+def check_mixed_bfloat16() -> float:
+    return compare(lambda: in_precision("mixed_bfloat16"), tolerance=3e-2)
+
+
+def check_float64() -> float:
+    if BACKEND == "jax":
+        return 0.0  # has no float64 unless it is switched on for all that runs
+    return compare(lambda: in_precision("float64"))
+
+
+def check_moving_average_and_weight_decay() -> float:
+    how = {"use_ema": True, "ema_overwrite_frequency": 1, "weight_decay": 0.01}
+    return compare(lambda: small(keras.optimizers.Adam(1e-2, **how)))
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, x: np.ndarray, y: np.ndarray):
+        super().__init__()
+        self.all = x, y
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Any:
+        return self.all
+
+
+def check_data_from_generators() -> None:
+    rows = []
+    for give in (
+        lambda x, y: ({"x": x, "y": y, "batch_size": len(x), "shuffle": False}),
+        lambda x, y: {"x": Batches(x, y)},
+        lambda x, y: {"x": ((x, y) for _ in range(3)), "steps_per_epoch": 1},
+    ):
+        model, x, y = small()
+        watch = Watch()
+        model.fit(**give(x, y), epochs=3, verbose=0, callbacks=[watch])
+        rows.append(np.stack([c.statistics for c in watch.captured]))
+    np.testing.assert_array_equal(rows[0], rows[1])
+    np.testing.assert_array_equal(rows[0], rows[2])
+
+
+class OwnStep(keras.Sequential):
+    """A train step of the user's own, as Keras's guides write it for each backend."""
+
+    def train_step(self, *given: Any) -> Any:
+        if BACKEND == "jax":
+            import jax
+
+            state, data = given
+            (trainable, rest, slots, metrics), (x, y) = state, data[:2]
+
+            def loss_of(trainable: Any) -> Any:
+                y_pred, rest_now = self.stateless_call(trainable, rest, x, training=True)
+                return self.compute_loss(x, y, y_pred), rest_now
+
+            (loss, rest), grads = jax.value_and_grad(loss_of, has_aux=True)(trainable)
+            trainable, slots = self.optimizer.stateless_apply(slots, grads, trainable)
+            return {"loss": loss}, (trainable, rest, slots, metrics)
+        x, y = given[0][:2]
+        if BACKEND == "torch":
+            self.zero_grad()
+            loss = self.compute_loss(x, y, self(x, training=True))
+            loss.backward()
+            found = [v.value.grad for v in self.trainable_weights]
+            import torch
+
+            with torch.no_grad():
+                self.optimizer.apply(found, self.trainable_weights)
+            return {"loss": loss}
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(x, y, self(x, training=True))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
+        return {"loss": loss}
+
+
+def check_a_train_step_of_ones_own() -> float:
+    def make() -> Any:
+        model, x, y = small()
+        own = OwnStep([keras.Input((6,)), *model.layers])
+        own.compile(keras.optimizers.Adam(1e-3), loss=keras.losses.CategoricalCrossentropy())
+        return own, x, y
+
+    return compare(make)
+
+
 def check_hard_gradients() -> None:
     """NaN and Inf; squares that overflow or vanish in float32; nearly equal elements."""
     for factor in (1e-25, 1e25, np.inf, np.nan):
