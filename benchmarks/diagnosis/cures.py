@@ -361,7 +361,9 @@ def _loss(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace
 
 
 def reoptimised(optimizer: Any, rate: float, **changes: Any) -> Any:
-    """The optimizer anew, at another learning rate."""
+    """The optimizer anew, at another learning rate; clipped in one way, if in another than now."""
+    if "global_clipnorm" in changes:
+        changes |= {"clipnorm": None, "clipvalue": None}
     config = optimizer.get_config() | {"learning_rate": float(rate)} | changes
     return type(optimizer).from_config(config)
 
@@ -370,8 +372,6 @@ def _rate(id_: str) -> Change:
     def change(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
         rate = remedies.new_rate(id_, structure, pace)
         more = remedies.settings(id_, structure, pace)
-        if "global_clipnorm" in more:
-            more |= {"clipnorm": None, "clipvalue": None}
         return dataclasses.replace(setup, optimizer=reoptimised(setup.optimizer, rate, **more))
 
     return change
@@ -382,8 +382,6 @@ def _clip(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace
         setup.optimizer,
         remedies.new_rate("clip", structure, pace),
         global_clipnorm=1.0,
-        clipnorm=None,
-        clipvalue=None,
     )
     return dataclasses.replace(setup, optimizer=new)
 

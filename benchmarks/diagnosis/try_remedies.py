@@ -98,9 +98,11 @@ def sick(run: Any, seed: int) -> tuple[Any, Finding] | None:
     return (data, findings[0]) if data.failed and findings else None
 
 
-def planned(run: Any, seed: int, *, more: tuple[str, ...] = ()) -> list[Trial]:
-    """Trials for one run, not yet made, in the order of the plan, without searches."""
-    found = sick(run, seed)
+def planned(run: Any, seed: int, found: Any, *, more: tuple[str, ...] = ()) -> list[Trial]:
+    """Trials for one run, not yet made, in the order of the plan, without searches.
+
+    ``found`` is what ``sick`` tells of it; where that is None there are none.
+    """
     if found is None:
         return []
     data, finding = found
@@ -259,7 +261,7 @@ def main() -> None:
         for seed in range(given.seeds):
             told = sick(run, seed)
             causes[run.id, seed] = told and told[1].cause_id
-            found = planned(run, seed, more=more)
+            found = planned(run, seed, told, more=more)
             runs.update({trial.cause for trial in found})
             many = bool(found) and runs[found[0].cause] > given.most
             plans += found[: 1 if given.first or many else None]
