@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 from collections.abc import Callable
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +77,16 @@ class GradientsPlugin(base_plugin.TBPlugin):
         }
 
     def runs_impl(self, ctx: Any, experiment: str) -> dict[str, Any]:
-        """All runs with their verdicts."""
-        start_times = {
-            run.run_name: run.start_time
-            for run in self._provider.list_runs(ctx, experiment_id=experiment)
-        }
-        found = sources.find_runs(self._provider, ctx, experiment)
-        for source in list(found.values())[:1]:
-            source.fetch_last([metadata.HEALTH_TAG], found.values())
+        """All runs with their verdicts; asks TensorBoard for all it needs at the same time."""
+        ask = self._provider
+        read = functools.partial(ask.read_tensors, ctx, experiment_id=experiment)
+        with futures.ThreadPoolExecutor(3) as pool:
+            asked = pool.submit(ask.list_runs, ctx, experiment_id=experiment)
+            last = pool.submit(sources.last_points, read, [metadata.HEALTH_TAG])
+            found = pool.submit(sources.find_runs, ask, ctx, experiment).result()
+        start_times = {run.run_name: run.start_time for run in asked.result()}
+        for source in found.values():
+            source.hold(last.result())
         return {
             "runs": [
                 views.run_summary(name, self._health(name, source), start_times.get(source.run))

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import logging
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -159,23 +159,35 @@ class ProviderSource:
         """The run's tags that are one of ``bases`` or a block of it."""
         return [tag for tag in self._tags if _base(tag) in bases]
 
-    def fetch_last(self, tags: Iterable[str], sources: Iterable[ProviderSource] = ()) -> None:
-        """Gets the last points of ``tags``, of this run or of all ``sources``, in one reply.
+    def fetch_last(self, tags: Iterable[str]) -> None:
+        """Gets the last points of ``tags`` in one reply."""
+        self.hold(last_points(self._read, tags, [self.run]))
 
-        A reply of the data server takes up to 50 ms however small it is.
-        """
-        sources = [*sources] or [self]
-        wanted = provider.RunTagFilter(runs=[s.run for s in sources], tags=list(tags))
-        try:
-            reply = self._read(
-                plugin_name=metadata.PLUGIN_NAME, downsample=1, run_tag_filter=wanted
-            )
-        except errors.PublicError:
-            raise
-        except Exception:  # reading them one by one will tell which it is
-            return
-        for source in sources:
-            source._last = reply.get(source.run, {})
+    def hold(self, last: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
+        """Reads single points from what ``last_points`` returned."""
+        self._last = last.get(self.run, {})
+
+
+def last_points(
+    read: Callable[..., Any], tags: Iterable[str], runs: Sequence[str] | None = None
+) -> Mapping[str, Mapping[str, Sequence[Any]]]:
+    """run -> tag -> its last point, in one reply; without ``runs`` of all.
+
+    A reply of the data server takes up to 50 ms however small it is.  Empty where it failed:
+    reading the points one by one tells which it is.
+
+    Args:
+        read: TensorBoard's ``read_tensors`` of a context and an experiment.
+        tags: full names.
+        runs: TensorBoard's names.
+    """
+    wanted = provider.RunTagFilter(runs=runs, tags=list(tags))
+    try:
+        return read(plugin_name=metadata.PLUGIN_NAME, downsample=1, run_tag_filter=wanted)
+    except errors.PublicError:
+        raise
+    except Exception:
+        return {}
 
 
 class FileSource:

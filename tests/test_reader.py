@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -214,8 +215,11 @@ def test_one_reply_brings_the_health_of_all_runs(tmp_path):
         write_run(tmp_path / f"{i}/gradients", dense_structure(1), range(1, i + 2))
     with data_provider("python", tmp_path) as provider:
         found = sources.find_runs(provider, CONTEXT, "")
-        found["0"].fetch_last([metadata.HEALTH_TAG], found.values())
+        read = functools.partial(provider.read_tensors, CONTEXT, experiment_id="")
+        last = sources.last_points(read, [metadata.HEALTH_TAG])
         provider.read_tensors = None  # no further reply is needed
+        for source in found.values():
+            source.hold(last)
         assert [reader.read_health(s).last_step for s in found.values()] == [1, 2, 3]
 
 
