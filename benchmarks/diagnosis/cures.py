@@ -351,10 +351,11 @@ def _output(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pa
 
 
 def _loss(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-    if setup.loss not in ("bce", "cce", "nll"):
+    if setup.loss in REGRESSIONS or setup.y.min() < 0.0 or setup.y.max() > 1.0:
         return None
-    loss = ("bce" if setup.loss == "bce" else "cce") + LOGITS
-    return _with_head(setup, "linear", loss=loss, strip=False)
+    binary = remedies.cross_entropy(structure).startswith("Binary")
+    loss = ("bce" if binary else "cce") + LOGITS
+    return _with_head(setup, "linear", loss=loss, strip=False, baseline=None)
 
 
 # ------------------------------------------------------------------------------- optimizer and data

@@ -312,10 +312,16 @@ def initialiser_for(activation: str | None) -> str:
     return "he_normal"
 
 
+_BINARY = ("sigmoid", "hard_sigmoid")
+
+
 def cross_entropy(structure: ModelStructure) -> str:
-    """Name of Keras's loss class for the cross-entropy in use."""
+    """Name of Keras's loss class for the cross-entropy in use; the last layer says which one a loss
+    of one's own stands for."""
     name = structure.plain_loss
     binary = "binary" in name or name == "bce"
+    if not binary and "categorical" not in name:
+        binary = _head_units(structure) == 1 or structure.layers[-1].activation in _BINARY
     kind = "Binary" if binary else "SparseCategorical" if "sparse" in name else "Categorical"
     return f"{kind}Crossentropy"
 
