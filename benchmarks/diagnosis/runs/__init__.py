@@ -7,6 +7,7 @@ from benchmarks.diagnosis.runs import (
     blind,
     bundle,
     controls,
+    draw,
     faults,
     fresh,
     glance,
@@ -39,6 +40,7 @@ FAMILIES = (
     sequel,
     glance,
     bundle,
+    draw,
 )
 
 
