@@ -69,6 +69,11 @@ class Rows:
     left_out: Any
 
     @property
+    def alone(self) -> bool:
+        """Whether this is one gradient, of any length; together have lengths that are known."""
+        return len(self.index) == 1
+
+    @property
     def inside(self) -> Tensor:
         """bool [rows, width], False where a row is filled up."""
         width = tf.shape(self.matrix, out_type=tf.int64)[1]
@@ -83,8 +88,7 @@ def in_rows(gradients: Iterable[Gradient | None]) -> list[Rows]:
     for places in host_statistics.grouped(dense):
         if len(places) == 1:
             g, left_out = some[places[0]]
-            sizes = tf.size(g, out_type=tf.int64)[None]
-            out.append(Rows(places, g[None], sizes, tf.cast(left_out, tf.int64)[None]))
+            out.append(_alone(places, g[None], tf.cast(left_out, tf.int64)[None]))
             continue
         sizes = np.array([dense[i] for i in places], np.int64)
         parts: list[Tensor] = []
@@ -146,8 +150,8 @@ def statistics(
     arranged = in_rows(gradients)
     if not arranged:
         return tf.zeros([count, COLUMNS])
-    alone = [r for r in arranged if len(r.index) == 1]
-    together = [(r, _sums_of_small(r)) for r in arranged if len(r.index) > 1]
+    alone = [r for r in arranged if r.alone]
+    together = [(r, _sums_of_small(r)) for r in arranged if not r.alone]
     sums = _in_order(together + list(zip(alone, _sums_of_each(alone, on_host), strict=True)), count)
     quick, doubtful = _described(sums)
     careful = tf.reduce_any(doubtful & np.array([g is not None for g in gradients]))
@@ -162,14 +166,14 @@ def statistics(
         return either(careful, describe, _first, [quick, *flat])
 
     def fill(keep: Keep, handle: Tensor, *flat: Tensor) -> list[Tensor]:
-        value = histograms(_nested(flat, gradients), keep.function, keep.place.shape)
+        value = _measured(_arranged(flat, arranged), keep.function, count)
         tf.raw_ops.AssignVariableOp(resource=handle, value=value)
         return []
 
     def describe(quick: Tensor, *flat: Tensor) -> list[Tensor]:
-        return [tf.stack([_careful(g) for g in _nested(flat, gradients)])]
+        return [_measured(_arranged(flat, arranged), _careful, count)]
 
-    inputs: list[Any] = [quick, careful, *wishes, *handles, *_flat(gradients)]
+    inputs: list[Any] = [quick, careful, *wishes, *handles, *_flat(arranged)]
     (table,) = either(tf.reduce_any([careful, *wishes]), seldom, _first, inputs)
     return tf.concat([table, norms], axis=1)
 
@@ -210,18 +214,24 @@ def either(
     return list(out) if taken.outputs else []
 
 
-def _flat(gradients: Iterable[Gradient | None]) -> list[Tensor]:
-    """The tensors of ``gradients``."""
-    return [t for g in gradients if g is not None for t in g if not isinstance(t, int)]
+def _flat(arranged: Iterable[Rows]) -> list[Tensor]:
+    """The tensors of ``arranged``."""
+    return [t for r in arranged for t in ([r.matrix, r.left_out] if r.alone else [r.matrix])]
 
 
-def _nested(tensors: Iterable[Tensor], like: Iterable[Gradient | None]) -> list[Gradient | None]:
-    """Gradients as in ``like``, of the tensors that ``_flat`` gives."""
+def _arranged(tensors: Iterable[Tensor], like: Iterable[Rows]) -> list[Rows]:
+    """Rows as in ``like``, of the tensors that ``_flat`` gives."""
     rest = iter(tensors)
     return [
-        None if g is None else (next(rest), g[1] if isinstance(g[1], int) else next(rest))
-        for g in like
+        _alone(rows.index, next(rest), next(rest))
+        if rows.alone
+        else dataclasses.replace(rows, matrix=next(rest))
+        for rows in like
     ]
+
+
+def _alone(index: list[int], matrix: Tensor, left_out: Tensor) -> Rows:
+    return Rows(index, matrix, tf.shape(matrix, out_type=tf.int64)[1:], left_out)
 
 
 def _sums_of_each(alone: list[Rows], on_host: bool) -> list[Tensor]:
@@ -321,36 +331,27 @@ def _row(
     return tf.cast(tf.stack(columns, axis=-1), tf.float32)
 
 
-def _careful(gradient: Gradient | None) -> Tensor:
-    """float32 [8] in float64 throughout; the non-finite elements apart."""
-    if gradient is None:
-        return tf.zeros([COLUMNS - 2])
-    return _careful_once(gradient[0], tf.cast(gradient[1], tf.int64))
-
-
-# Traced once a process, not once a variable and train function.
-@tf.function(
-    input_signature=[tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64)],
-    autograph=False,
-)
-def _careful_once(g: Tensor, left_out: Tensor) -> Tensor:
-    size = tf.cast(tf.size(g, out_type=tf.int64) + left_out, tf.float64)
-    finite = tf.math.is_finite(g)
+def _careful(rows: Rows) -> Tensor:
+    """float32 [rows, 8] in float64 throughout; the non-finite elements apart."""
+    g, left_out = rows.matrix, tf.cast(rows.left_out, tf.float64)
+    size = tf.cast(rows.sizes, tf.float64) + left_out
+    finite = tf.math.is_finite(g) & rows.inside
     x = tf.cast(tf.where(finite, g, tf.zeros_like(g)), tf.float64)
-    nan = tf.cast(tf.math.count_nonzero(tf.math.is_nan(g), dtype=tf.int32), tf.float64)
-    inf = tf.cast(tf.math.count_nonzero(tf.math.is_inf(g), dtype=tf.int32), tf.float64)
+    nan, inf, nonzero = (
+        tf.cast(tf.math.count_nonzero(those, axis=1, dtype=tf.int32), tf.float64)
+        for those in (tf.math.is_nan(g), tf.math.is_inf(g), x)
+    )
     count = tf.maximum(size - nan - inf, 1.0)
-    mean = tf.reduce_sum(x) / count
-    deviation = tf.where(finite, x - mean, tf.zeros_like(x))
-    squares = tf.reduce_sum(deviation * deviation) + tf.cast(left_out, tf.float64) * mean * mean
-    low = tf.reduce_min(tf.where(finite, x, x.dtype.max))
-    high = tf.reduce_max(tf.where(finite, x, x.dtype.min))
-    low = tf.where(left_out > 0, tf.minimum(low, 0.0), low)
-    high = tf.where(left_out > 0, tf.maximum(high, 0.0), high)
+    mean = tf.reduce_sum(x, 1) / count
+    deviation = tf.where(finite, x - mean[:, None], tf.zeros_like(x))
+    squares = tf.reduce_sum(deviation * deviation, 1) + left_out * mean * mean
+    low = tf.reduce_min(tf.where(finite, x, x.dtype.max), 1)
+    high = tf.reduce_max(tf.where(finite, x, x.dtype.min), 1)
+    low = tf.where(left_out > 0.0, tf.minimum(low, 0.0), low)
+    high = tf.where(left_out > 0.0, tf.maximum(high, 0.0), high)
     nothing = size - nan - inf <= 0.0
     low, high = (tf.where(nothing, tf.zeros_like(v), v) for v in (low, high))
-    nonzero = tf.cast(tf.math.count_nonzero(x, dtype=tf.int32), tf.float64)
-    square = tf.reduce_sum(x * x)
+    square = tf.reduce_sum(x * x, 1)
     return _row(size, square, mean, squares / count, low, high, nonzero, nan, inf)
 
 
@@ -373,23 +374,30 @@ def histograms(
         float32 of ``shape``; zeros for None.
     """
 
-    def measured(rows: Rows) -> Tensor:
-        alone = len(rows.index) == 1
-        return _of_one(function)(rows.matrix, rows.left_out) if alone else function(rows)
+    arranged = in_rows(gradients)
+    return _measured(arranged, function, len(gradients)) if arranged else tf.zeros(shape)
 
-    parts = [(rows, measured(rows)) for rows in in_rows(gradients)]
-    return _in_order(parts, len(gradients)) if parts else tf.zeros(shape)
+
+def _measured(arranged: Iterable[Rows], function: Callable[[Rows], Tensor], count: int) -> Tensor:
+    """``function`` of all rows, each at its gradient's place of ``count``."""
+    parts = [
+        (r, _of_one(function)(r.matrix, r.left_out) if r.alone else function(r)) for r in arranged
+    ]
+    return _in_order(parts, count)
 
 
 @functools.cache
 def _of_one(function: Callable[[Rows], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """``function`` of a single row of any length, traced once a process."""
+    """``function`` of a single row of any length, traced once a process.
 
-    def of_one(matrix: Tensor, left_out: Tensor) -> Tensor:
-        return function(Rows([0], matrix, tf.shape(matrix, out_type=tf.int64)[1:], left_out))
-
+    Not once a variable and train function.
+    """
     signature = [tf.TensorSpec([1, None], tf.float32), tf.TensorSpec([1], tf.int64)]
-    return tf.function(of_one, input_signature=signature, autograph=False)
+    return tf.function(
+        lambda matrix, left_out: function(_alone([0], matrix, left_out)),
+        input_signature=signature,
+        autograph=False,
+    )
 
 
 def log2_counts(rows: Rows) -> Tensor:
