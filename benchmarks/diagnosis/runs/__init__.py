@@ -8,6 +8,7 @@ from benchmarks.diagnosis.runs import (
     bundle,
     controls,
     draw,
+    envoy,
     faults,
     fresh,
     glance,
@@ -41,6 +42,7 @@ FAMILIES = (
     glance,
     bundle,
     draw,
+    envoy,
 )
 
 
