@@ -293,6 +293,33 @@ def test_dropout_of_nearly_all_units_is_read_off_the_probe(kept, found):
         assert findings[0].evidence["dropout_rate"] == pytest.approx(1.0 - kept)
 
 
+@pytest.mark.parametrize(
+    ("zeros", "deviation", "found"),
+    [(0.95, 1.0 / math.sqrt(0.05), True), (0.95, 1.0, False), (0.5, math.sqrt(2.0), False)],
+)
+def test_dropout_of_nearly_all_inputs_is_told_from_inputs_of_zeros(zeros, deviation, found):
+    plain = chain(2)
+    layers = (Layer("drop", "Dropout"), *plain.layers)
+    variables = tuple(dataclasses.replace(v, layer=v.layer + 1) for v in plain.variables)
+    structure = dataclasses.replace(plain, layers=layers, variables=variables)
+    seen = probe(structure, zero_share=zeros, output_mean=0.0, output_std=deviation)
+    findings = run(structure, stop=400, seen=seen).findings
+    assert [f.cause_id for f in findings] == ["stalled.regularised"] * found
+
+
+@pytest.mark.parametrize(("stddev", "found"), [(20.0, True), (5.0, False)])
+def test_noise_that_drowns_the_data_is_read_off_the_probe(stddev, found):
+    structure = with_layer(chain(2), Layer("noise", "GaussianNoise"))
+    out = [1.0, 0.5, math.hypot(0.5, 0.5 * stddev)]
+    seen = probe(structure, output_mean=0.0, output_std=out)
+    findings = run(structure, stop=400, seen=seen).findings
+    assert [f.cause_id for f in findings] == ["stalled.regularised"] * found
+    if found:
+        assert findings[0].evidence["noise_ratio"] == pytest.approx(20.0)
+        assert "noise 20 times as large as the data is added" in findings[0].cause
+        assert "no GaussianNoise" in findings[0].remedies[0].snippet
+
+
 def test_a_variable_that_is_thrown_to_and_fro_is_an_overshoot():
     finding = only(run(chain(3), stop=400, bias_update=0.5))
     assert finding.cause_id == "stalled.overshoot"
@@ -345,12 +372,22 @@ def test_a_training_that_ends_without_progress_is_not_waited_for():
     assert run(chain(3), stop=300).findings == ()  # it goes on
 
 
-@pytest.mark.parametrize("fits", [((1, 149),), ((1, 100), (101, 200), (201, 300))])
+@pytest.mark.parametrize("fits", [((1, 99),), ((1, 99), (100, 198), (199, 297))])
 def test_short_fits_end_no_training(fits):
     assert run(chain(3), stop=fits[-1][1], fits=fits).findings == ()
-    patient = Thresholds(stall_step=501)
+    patient = Thresholds(stall_step=751)
     assert run(chain(3), **ENDED, thresholds=patient).findings == ()
-    assert only(run(chain(3), stop=150, fits=((1, 150),))).kind == "stalled"
+    assert only(run(chain(3), stop=100, fits=((1, 100),))).kind == "stalled"
+
+
+@pytest.mark.parametrize(("steps", "found"), [(100, False), (149, False), (150, True)])
+def test_a_loss_that_may_take_off_soon_when_a_short_training_ends_is_left_alone(steps, found):
+    drifts = lambda s: 1.03 - 0.05 * s / steps  # noqa: E731  stands still, but not out of reach
+    series = {"loss": drifts, "stop": steps, "fits": ((1, steps),)}
+    assert bool(run(chain(3), **series).findings) is found
+    # That the first time steps are forgotten needs no more than either.
+    (finding,) = run(recurrent_structure(), **series, seen=through_time(-9)).findings
+    assert finding.evidence["through"] == "time"
 
 
 @pytest.mark.parametrize("baseline", [1.0, math.nan])

@@ -290,6 +290,8 @@ def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pa
         changes = {}
         if isinstance(layer, keras.layers.Dropout) and layer.rate > remedies.WEAK_DROPOUT:
             changes["rate"] = remedies.WEAK_DROPOUT
+        if isinstance(layer, keras.layers.GaussianNoise):
+            changes["stddev"] = 0.0
         if config.get("kernel_regularizer"):
             changes["kernel_regularizer"] = keras.regularizers.L2(remedies.WEAK_L2)
         names = ("activity_regularizer", "kernel_constraint")

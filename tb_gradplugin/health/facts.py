@@ -11,7 +11,7 @@ import numpy as np
 
 from tb_gradplugin.health.progress import REGRESSIONS
 from tb_gradplugin.health.rule import number
-from tb_gradplugin.records import StepRecord
+from tb_gradplugin.records import ProbeRecord, StepRecord
 from tb_gradplugin.structure import JUDGED_ROLES, Layer, ModelStructure
 
 if TYPE_CHECKING:
@@ -340,17 +340,30 @@ DROPPED = 0.8
 
 
 def dropout_rate(window: Window) -> float:
-    """Largest rate of a dropout layer, by the zeros that it added at the latest probe; 0: none."""
-    if window.probe is None:
+    """Largest rate of a dropout layer, by the zeros that it added at the latest probe; 0: none.
+
+    How many zeros the inputs hold is not told.  What is kept of them is divided by its share, so
+    a rate p raises their mean square to 1 / (1 - p) of what it was.
+    """
+    probe = window.probe
+    if probe is None:
         return 0.0
-    zeros = window.probe.column("zero_share")
-    layers = window.structure.layers
-    rates = [
-        1.0 - (1.0 - zeros[i]) / max(1.0 - zeros[i - 1], 1e-12)
-        for i, layer in enumerate(layers)
-        if i and "Dropout" in layer.type
-    ]
+    zeros, rates = probe.column("zero_share"), []
+    for i, layer in enumerate(window.structure.layers):
+        if "Dropout" in layer.type:
+            if i:
+                rates.append(1.0 - (1.0 - zeros[i]) / max(1.0 - zeros[i - 1], 1e-12))
+            else:
+                given, out = _mean_squares(probe, i)
+                rates.append(min(zeros[i], 1.0 - given / max(out, 1e-300)))
     return float(np.fmax.reduce(rates, initial=0.0))
+
+
+def _mean_squares(probe: ProbeRecord, layer: int) -> tuple[float, float]:
+    """Mean square of what comes in and of what comes out, for a layer of one input."""
+    moments = np.stack([probe.column("output_mean"), probe.column("output_std")], axis=1)
+    given = moments[layer - 1] if layer else probe.inputs[:2]
+    return float(np.square(given).sum()), float(np.square(moments[layer]).sum())
 
 
 def dropped(window: Window) -> tuple[str, dict[str, Any]] | None:
@@ -359,6 +372,26 @@ def dropped(window: Window) -> tuple[str, dict[str, Any]] | None:
     if not rate > DROPPED:
         return None
     return f"dropout switches off {number(100 * rate)} % of a layer", {"dropout_rate": rate}
+
+
+NOISY = 10.0
+"""Size of a layer's noise, in sizes of what it is added to, in which little is left of the data."""
+
+
+def drowned(window: Window) -> tuple[str, dict[str, Any]] | None:
+    """Noise that a layer adds, far larger than its inputs, in words and as evidence."""
+    probe = window.probe
+    if probe is None:
+        return None
+    ratios = []
+    for i, layer in enumerate(window.structure.layers):
+        if layer.type == "GaussianNoise":
+            given, out = _mean_squares(probe, i)
+            ratios.append(math.sqrt(max(out - given, 0.0) / max(given, 1e-300)))
+    ratio = float(np.fmax.reduce(ratios, initial=0.0))
+    if not ratio > NOISY:
+        return None
+    return f"noise {number(ratio)} times as large as the data is added", {"noise_ratio": ratio}
 
 
 DEEP = 8

@@ -87,11 +87,9 @@ class Judge:
         """A fit of ``steps`` train steps ended; returns the findings that open with that.
 
         No longer plateau is waited for: whoever looks at a training that ended without any progress
-        wants to be told so.  A fit shorter than 0.6 ``stall_step`` may be one of many and ends
-        nothing, but that a recurrent layer forgets its first time steps is told of from 0.4 on.
+        wants to be told so.  A fit shorter than 0.4 ``stall_step`` is one of many and ends nothing.
         """
-        enough = steps >= vanishing.ENOUGH * self._t.stall_step
-        if not enough or self._any_active(*SICK_GRADIENTS, "slow"):
+        if steps < stalled.ENOUGH * self._t.stall_step or self._any_active(*SICK_GRADIENTS, "slow"):
             return []
         with np.errstate(all="ignore"):
             self._window.ended = True
@@ -100,20 +98,23 @@ class Judge:
             self._window.ended = found is not None
             if found is None:
                 return []
-            opened = self._update(found[0], self._window.step, found[1], at_once=True)
+            opened = self._update(*found, at_once=True)
             return [self._finding(case) for case in opened]
 
-    def _at_the_end(self, steps: int) -> tuple[str, Detection] | None:
-        """Kind and extent of what a fit of ``steps`` train steps ends with."""
-        stalls = stalled.detect(self._window, self._t)
+    def _at_the_end(self, steps: int) -> tuple[str, int, Detection] | None:
+        """Kind, step and extent of what a fit of ``steps`` train steps ends with."""
+        window, loss = self._window, self._window.loss
+        stalls = stalled.detect(window, self._t)
         if stalls is None:
             return None
-        if stalled.unexplained(self._window, self._t):
-            forgets = vanishing.through_time(self._window, self._t)
+        if stalled.unexplained(window, self._t):
+            forgets = vanishing.through_time(window, self._t)
             if forgets is not None:
-                return "vanishing", forgets
-        enough = steps >= stalled.ENOUGH * self._t.stall_step
-        return ("stalled", stalls) if enough else None
+                return "vanishing", window.step, forgets
+        short = steps < stalled.SURE * self._t.stall_step
+        if short and not (loss.ends_still and loss.ends_creeping):
+            return None
+        return "stalled", window.step, stalls
 
     def _any_active(self, *kinds: str) -> bool:
         return any(case.active for kind in kinds for case in self._trackers[kind].cases)

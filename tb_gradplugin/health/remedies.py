@@ -650,6 +650,8 @@ def _weaken(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     snippet = f"import keras\n\nlayer = {code}\n"
     snippet += "# and no activity_regularizer or kernel_constraint\n"
     snippet += f"dropout = keras.layers.Dropout({WEAK_DROPOUT})\n"
+    if any(layer.type == "GaussianNoise" for layer in structure.layers):
+        snippet += "# and no GaussianNoise, or a hundredth of what it adds\n"
     if math.isfinite(pace.rate) and structure.optimizer in DECAYING:
         decay = {"weight_decay": WEAK_DECAY}
         snippet += f"optimizer = {facts.optimizer_code(structure, pace.rate, **decay)}\n"

@@ -21,8 +21,11 @@ RULE = Rule(
     "itself at half the time, where no other rule finds anything.",
 )
 
-ENOUGH = 0.6
-"""Share of ``stall_step`` (150 of 250 steps) that a fit must have run for its end to be judged."""
+ENOUGH = 0.4
+"""Share of ``stall_step`` (100 of 250 steps) that a fit must have run to be judged at its end."""
+SURE = 0.6
+"""Share up to which the loss must both stand still and be out of reach of progress, of which one is
+enough later: healthy networks that need some time to take off are told from others by that."""
 PLATEAU = 4
 """Times ``stall_step`` after which no progress alone is a finding: healthy networks may stay on a
 plateau for 500 steps before they take off (measured)."""
@@ -74,7 +77,7 @@ def reason(window: Window) -> tuple[str, str, dict[str, float]] | None:
         return "inputs", *held
     if held := facts.penalty(window, window.regularisation):
         return "regularised", *held
-    if held := facts.dropped(window):
+    if held := facts.dropped(window) or facts.drowned(window):
         return "regularised", *held
     if window.overshoot > OVERSHOOT:
         by = facts.by_optimizer(structure)
@@ -133,6 +136,8 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         why = "it predicts the same for every input, so labels may not belong to their inputs"
     else:
         id_, why = "plateau", "updates lead nowhere: the learning rate or the loss may not fit"
+        if window.ended:
+            why += ", or it takes more steps until the loss falls"
     stays = "Training ended with the loss still" if window.ended else "The loss stays"
     what = f"{stays} at {level}, though gradients arrive in every layer"
     return Explanation(f"stalled.{id_}", f"{what}: {why}.", evidence)

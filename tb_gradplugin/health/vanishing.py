@@ -22,8 +22,6 @@ RULE = Rule(
 )
 
 MIN_POINTS = 3
-ENOUGH = 0.4
-"""Share of ``stall_step`` (100 of 250 steps) a fit must have run for its end to tell of time."""
 BORDER = 0.5
 """Decades.  Shallow sigmoid networks start near 3 and may still take off: close to the limit..."""
 BORDER_TIME = 5

@@ -24,10 +24,10 @@ SHUT = ("vanishing", "dead", "stalled")
 
 FIRST, LAST = 0, -1
 
-HELD_OUT = ("D-",)
+HELD_OUT = ("E-",)
 """What the ids of runs begin with on which no rule and no remedy was tuned."""
 
-OPENED = ("N-", "R-", "S-", "V-", "W-", "Q-", "K-", "G-", "B-")
+OPENED = ("N-", "R-", "S-", "V-", "W-", "Q-", "K-", "G-", "B-", "D-")
 """Earlier hold-outs: development, since rules or remedies were changed for what they showed."""
 
 MIN_ROWS = 200
@@ -73,8 +73,8 @@ class Run:
     Attributes:
         id: ``AT-`` AUTOTRAINER, ``SO-`` Stack Overflow by number, ``TDC-`` TheDeepChecker, ``H-``
             and ``X-`` healthy controls, ``U-`` faults, ``F-`` both, added later; ``N-``,
-            ``R-``, ``S-``, ``V-``, ``W-``, ``Q-``, ``K-``, ``G-`` and ``B-`` held out once; ``D-``
-            held out, written without knowledge of rules and remedies.
+            ``R-``, ``S-``, ``V-``, ``W-``, ``Q-``, ``K-``, ``G-``, ``B-`` and ``D-`` held out once;
+            ``E-`` held out, written without knowledge of rules and remedies.
         expected: kinds of which one must be found if the run fails; empty: a healthy network, in
             which nothing may be found; None: listed, not scored.
         source: row of the corpus, or the trap or cause that it stands for.
