@@ -527,6 +527,24 @@ def check_many_elements() -> float:
     return compare(make, steps=1)
 
 
+class Columns(L.Layer):
+    """A dense layer whose kernel is a hundred variables, one a unit."""
+
+    def build(self, shape: Any) -> None:
+        self.columns = [self.add_weight(shape=(shape[-1],), name=f"w{i}") for i in range(100)]
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.tanh(keras.ops.matmul(x, keras.ops.stack(self.columns, axis=1)))
+
+
+def check_a_thousand_variables() -> float:
+    """Each is measured for itself, and in its own place."""
+    # Without XLA, which takes minutes for a step of as many variables, monitored or not.
+    layers = [Columns(name=f"columns{i}") for i in range(10)]
+    optimizer = keras.optimizers.SGD(0.1)
+    return compare(lambda: built(layers, (40,), optimizer, jit_compile=False), steps=1)
+
+
 def unchanged(name: str, train: Callable[[bool], Any]) -> str:
     """Whether weights and states are those of a training that nobody watches, to the bit.
 

@@ -347,7 +347,7 @@ def _head(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace
 
 
 def _output(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-    if setup.loss.endswith(LOGITS) or setup.loss in REGRESSIONS:
+    if setup.loss in REGRESSIONS or str(setup.loss).endswith(LOGITS):
         return _with_head(setup, "linear")
     return _with_head(setup, "sigmoid" if setup.loss == "bce" else "softmax", strip=False)
 
