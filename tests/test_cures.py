@@ -45,7 +45,7 @@ def apply(
     structure = dataclasses.replace(
         describe(model, model.trainable_variables, []),
         optimizer=type(given.optimizer).__name__,
-        loss=given.loss,
+        loss=given.loss if isinstance(given.loss, str) else "custom",
     )
     where = list(range(len(structure.layers) - 1)) if layers is None else layers
     return cures.apply(id_, given, structure, where, remedies.Pace(rate, ratio))
@@ -226,6 +226,25 @@ def test_the_loss_gets_logits_and_the_head_no_activation():
     assert apply("loss", own).model.layers[-1].activation is keras.activations.linear
 
 
+def own_loss(y, p):
+    return -keras.ops.sum(y * keras.ops.log(p), axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("units", "last", "kind"), [(3, "softmax", "cce"), (3, "sigmoid", "bce"), (1, "tanh", "bce")]
+)
+def test_the_last_layer_says_what_takes_the_place_of_a_loss_of_ones_own(units, last, kind):
+    y = np.eye(3)[np.arange(16) % 3][:, :units]
+    old = setup([L.Dense(units, last, name="head")], y=y, loss=own_loss, baseline=9.0)
+    new = apply("loss", old, [0])
+    assert (new.loss, new.baseline) == (f"{kind}+logits", None)
+    assert differences(old.model, new.model) == {"head": {"activation"}}
+    out = apply("output", old, [0]).model.layers[-1].activation.__name__
+    assert out == {"cce": "softmax", "bce": "sigmoid"}[kind]
+    # Targets that are no probabilities want another loss.
+    assert apply("loss", setup([L.Dense(units, last)], y=y + 1, loss=own_loss), [0]) is None
+
+
 def test_a_layer_that_is_made_anew_starts_without_its_old_bias():
     start = keras.initializers.Constant(-30.0)
     old = setup([L.Dense(8, "relu"), L.Dense(1, "relu", bias_initializer=start)], loss="mse")
@@ -286,6 +305,7 @@ def test_regularisation_and_batch_norm_are_weakened_and_replaced():
     layers = [L.Dense(8), L.BatchNormalization(), L.Dropout(0.8), L.Dense(3, "softmax")]
     dropped = apply("weaken", setup(layers))
     assert dropped.model.layers[2].rate == 0.1
+    assert apply("weaken", setup([L.GaussianNoise(1.0), L.Dense(3)])).model.layers[0].stddev == 0.0
     normed = apply("layer_norm", setup(layers))
     assert type(normed.model.layers[1]) is L.LayerNormalization
     plain = setup([L.Dense(3, "softmax")])

@@ -727,3 +727,24 @@ def test_adams_epsilon_is_below_gradients_that_are_tiny(ratio, epsilon):
     found = remedies.remedy("adaptive", chain(3, optimizer="SGD"), [0], pace)
     given = f"learning_rate=1e-3{epsilon and ', epsilon='}{epsilon})"
     assert given in found.snippet
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "last", "kind"),
+    [
+        ("my_loss", 8, "softmax", "Categorical"),
+        ("my_loss", 8, "sigmoid", "Binary"),
+        ("my_loss", 1, None, "Binary"),
+        (None, 8, None, "Categorical"),
+        ("categorical_crossentropy", 1, "softmax", "Categorical"),
+        ("SparseCategoricalCrossentropy", 8, "softmax", "SparseCategorical"),
+        ("bce", 8, "softmax", "Binary"),
+    ],
+)
+def test_which_cross_entropy_takes_the_place_of_the_loss(loss, units, last, kind):
+    structure = chain(2, head=last or "linear", loss=loss)
+    kernels = [
+        dataclasses.replace(v, shape=(8, units)[-len(v.shape) :]) for v in structure.variables
+    ]
+    structure = dataclasses.replace(structure, variables=tuple(kernels))
+    assert remedies.cross_entropy(structure) == f"{kind}Crossentropy"

@@ -346,17 +346,20 @@ def _head(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace
     return _with_head(setup, "linear") if setup.loss in REGRESSIONS else None
 
 
+def _is_binary(structure: ModelStructure) -> bool:
+    return remedies.cross_entropy(structure).startswith("Binary")
+
+
 def _output(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     if setup.loss in REGRESSIONS or str(setup.loss).endswith(LOGITS):
         return _with_head(setup, "linear")
-    return _with_head(setup, "sigmoid" if setup.loss == "bce" else "softmax", strip=False)
+    return _with_head(setup, "sigmoid" if _is_binary(structure) else "softmax", strip=False)
 
 
 def _loss(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     if setup.loss in REGRESSIONS or setup.y.min() < 0.0 or setup.y.max() > 1.0:
         return None
-    binary = remedies.cross_entropy(structure).startswith("Binary")
-    loss = ("bce" if binary else "cce") + LOGITS
+    loss = ("bce" if _is_binary(structure) else "cce") + LOGITS
     return _with_head(setup, "linear", loss=loss, strip=False, baseline=None)
 
 

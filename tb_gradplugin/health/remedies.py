@@ -320,7 +320,7 @@ def cross_entropy(structure: ModelStructure) -> str:
     of one's own stands for."""
     name = structure.plain_loss
     binary = "binary" in name or name == "bce"
-    if not binary and "categorical" not in name:
+    if not binary and "categorical" not in name and name != "cce":
         binary = _head_units(structure) == 1 or structure.layers[-1].activation in _BINARY
     kind = "Binary" if binary else "SparseCategorical" if "sparse" in name else "Categorical"
     return f"{kind}Crossentropy"
