@@ -107,7 +107,7 @@ class GradientsPlugin(base_plugin.TBPlugin):
     def _run_and_read_on(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
         """``run_impl``; then a thread reads what the first page is about to ask for."""
         answer = self.run_impl(ctx, experiment, run)
-        if self._kept is None:
+        if self._kept is None and not self._reading.locked():
             asked = ctx, experiment, run
             threading.Thread(target=self._read_on, args=asked, daemon=True).start()
         return answer
