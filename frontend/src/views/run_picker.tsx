@@ -14,7 +14,7 @@ function describe(run: RunSummary): string {
   if (run.verdict === 'no data') return `${run.name} (no data yet)`;
   if (run.verdict === 'healthy') return `✓ ${run.name} (healthy)`;
   const glyphs = run.kinds.map((kind) => kindOf(kind).glyph).join('');
-  const sick = run.sick_layers > 0 ? `${plural(run.sick_layers, 'sick layer')}` : 'sick';
+  const sick = run.sick_layers > 0 ? plural(run.sick_layers, 'sick layer') : 'sick';
   return `${glyphs} ${run.name} (${sick})`;
 }
 

@@ -1,3 +1,4 @@
+import { useState } from 'preact/hooks';
 import type { Run, RunSummary } from '../contract';
 import { formatInteger, plural } from '../data/format';
 import type { View } from '../host/location';
@@ -30,45 +31,49 @@ function modelWords(run: Run): string {
 
 function Compare({ runs, view, set }: Pick<Props, 'runs' | 'view' | 'set'>) {
   const { compare } = view;
+  // Hundreds of runs would hold up the first paint: they are listed once somebody looks.
+  const [open, setOpen] = useState(false);
+  const listed = runs.filter(({ name }) => open && name !== view.run);
   const toggle = (name: string, on: boolean): void => {
-    const next = on ? [...compare, name] : compare.filter((other) => other !== name);
-    set({ compare: next, ratio: view.ratio === name ? null : view.ratio });
+    set({
+      compare: on ? [...compare, name] : compare.filter((other) => other !== name),
+      ...(view.ratio === name && { ratio: null }),
+    });
   };
   return (
     <details
       class="menu"
-      onFocusOut={(event) => {
-        const { currentTarget: menu, relatedTarget: next } = event;
-        if (!(next instanceof Node && menu.contains(next))) menu.open = false;
+      onToggle={(event) => setOpen(event.currentTarget.open)}
+      onFocusOut={({ currentTarget: menu, relatedTarget: next }) => {
+        if (!menu.contains(next as Node | null)) menu.open = false;
       }}
       onKeyDown={(event) => {
         if (event.key !== 'Escape') return;
         event.stopPropagation();
-        event.currentTarget.open = false;
-        event.currentTarget.querySelector('summary')?.focus();
+        const menu = event.currentTarget;
+        menu.open = false;
+        (menu.firstElementChild as HTMLElement).focus();
       }}
     >
       <summary data-testid="compare">
-        Compare{compare.length > 0 && <b> {formatInteger(compare.length)}</b>}
+        Compare{compare.length > 0 && <b> {compare.length}</b>}
       </summary>
-      <div class="menu-list" role="group" aria-label="Runs to compare with" tabIndex={-1}>
-        {runs
-          .filter(({ name }) => name !== view.run)
-          .map(({ name }) => {
-            const on = compare.includes(name);
-            return (
-              <label key={name}>
-                <input
-                  type="checkbox"
-                  checked={on}
-                  disabled={!on && compare.length >= MOST_COMPARED}
-                  onChange={(event) => toggle(name, event.currentTarget.checked)}
-                />
-                {name}
-              </label>
-            );
-          })}
-        <span class="muted">up to {MOST_COMPARED} runs</span>
+      <div class="menu-list" role="group" aria-label="Other runs" tabIndex={-1}>
+        {listed.map(({ name }) => {
+          const on = compare.includes(name);
+          return (
+            <label key={name}>
+              <input
+                type="checkbox"
+                checked={on}
+                disabled={!on && compare.length >= MOST_COMPARED}
+                onChange={(event) => toggle(name, event.currentTarget.checked)}
+              />
+              {name}
+            </label>
+          );
+        })}
+        <span class="muted">{`up to ${MOST_COMPARED} runs`}</span>
       </div>
     </details>
   );
