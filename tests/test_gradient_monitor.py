@@ -329,7 +329,7 @@ def noise():
 
 def test_a_training_that_ends_without_progress_is_told_of_at_its_end(tmp_path, capsys):
     model, monitor = small_model(optimizer=keras.optimizers.SGD(0.01)), GradientMonitor(tmp_path)
-    for steps, kinds in ((100, []), (200, ["stalled"])):
+    for steps, kinds in ((50, []), (200, ["stalled"])):
         args = {"steps_per_epoch": 50, "verbose": 0, "shuffle": False, "callbacks": [monitor]}
         model.fit(noise(), epochs=steps // 50, **args)
         told = read_report(str(tmp_path))
@@ -338,7 +338,7 @@ def test_a_training_that_ends_without_progress_is_told_of_at_its_end(tmp_path, c
     assert capsys.readouterr().out.count("Training ended with the loss still at") == 1
     again = read_report(str(tmp_path), Thresholds())
     assert list(again.runs.values()) == list(told.runs.values())
-    assert read_report(str(tmp_path), Thresholds(stall_step=500)).kinds == []
+    assert read_report(str(tmp_path), Thresholds(stall_step=600)).kinds == []
 
 
 def test_a_callable_that_raises_at_the_end_of_a_fit_leaves_the_data_and_no_open_file(tmp_path):
