@@ -743,8 +743,7 @@ def test_adams_epsilon_is_below_gradients_that_are_tiny(ratio, epsilon):
 )
 def test_which_cross_entropy_takes_the_place_of_the_loss(loss, units, last, kind):
     structure = chain(2, head=last or "linear", loss=loss)
-    kernels = [
-        dataclasses.replace(v, shape=(8, units)[-len(v.shape) :]) for v in structure.variables
-    ]
-    structure = dataclasses.replace(structure, variables=tuple(kernels))
+    *others, kernel, bias = structure.variables
+    kernel = dataclasses.replace(kernel, shape=(8, units))
+    structure = dataclasses.replace(structure, variables=(*others, kernel, bias))
     assert remedies.cross_entropy(structure) == f"{kind}Crossentropy"
