@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import weakref
@@ -146,7 +147,11 @@ class GradientMonitor(RunWatcher, keras.callbacks.Callback):
         self._schedule.begin_epoch(self._epoch_start + 1)
 
     def _note_fit(self, logs: dict[str, Any]) -> None:
-        self._fit.observe(self._step, as_number(logs.get("loss")), as_number(logs.get("val_loss")))
+        held = as_number(logs.get("val_loss"))
+        self._fit.observe(self._step, as_number(logs.get("loss")), held)
+        if self._judge is not None and math.isfinite(held):
+            self._judge.observe_validation(self._step, held)
+            self._writer.write_validation(self._step, held)
         notes = self._fit.notes(self._baseline.latest)
         if notes != self._notes:
             self._notes = notes

@@ -92,6 +92,10 @@ class RunWriter:
         """The findings and notes so far, between logged steps."""
         self._write(lambda: summaries.health_event(step, time.time(), health))
 
+    def write_validation(self, step: int, loss: float) -> None:
+        """The loss of held-back data after an epoch that ended with ``step``."""
+        self._write(lambda: summaries.validation_event(step, loss, time.time()))
+
     def write_fit(self, first_step: int, step: int) -> None:
         """A fit that began with ``first_step`` ended with ``step``."""
         self._write(lambda: summaries.fit_event(first_step, step, time.time()))

@@ -256,6 +256,13 @@ def read_fits(source: Source) -> list[tuple[int, int]]:
     return [(first, step) for step, (_, first) in found.items()]
 
 
+def read_validations(source: Source) -> list[tuple[int, float]]:
+    """Last step of an epoch, and the loss of held-back data after it, in order."""
+    points = source.read(metadata.VALIDATION_TAG)
+    found = _decoded(source, metadata.VALIDATION_TAG, points, summaries.decode_validation)
+    return [(step, loss) for step, (_, loss) in found.items()]
+
+
 def read_maps(
     source: Source, structure: ModelStructure, layer: int
 ) -> list[tuple[int, str, GradientMap]]:
@@ -278,6 +285,7 @@ def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
     """
     models, found = read_models(source), read_training(source)
     probes, told, fits = read_probes(source, models), read_health(source), read_fits(source)
+    validations = read_validations(source)
     parts: list[RunHealth] = []
     first = (told.first_step if told is not None else None) or 0
     ends = (*models.steps[1:], math.inf)
@@ -293,7 +301,8 @@ def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
         ]
         seen = [probe for probe in probes if max(begin, first) <= probe.step < end]
         done = [fit for fit in fits if max(begin, first) <= fit[1] < end]
-        parts.append(judge_run(structure, records, thresholds, seen, done))
+        held = [one for one in validations if max(begin, first) <= one[0] < end]
+        parts.append(judge_run(structure, records, thresholds, seen, done, held))
     notes = (*(() if told is None else told.notes), *_judged_with(thresholds, parts))
     return joined(parts, notes) if parts else None
 

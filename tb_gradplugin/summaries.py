@@ -183,6 +183,12 @@ def fit_event(first_step: int, step: int, wall_time: float) -> event_pb2.Event:
     return values_event(step, wall_time, [value])
 
 
+def validation_event(step: int, loss: float, wall_time: float) -> event_pb2.Event:
+    """Loss of held-back data after an epoch that ended with ``step``."""
+    value = _value(metadata.VALIDATION_TAG, _tensor(np.asarray(loss), "float64"))
+    return values_event(step, wall_time, [value])
+
+
 def session_start_event(step: int, wall_time: float) -> event_pb2.Event:
     """Start of a fit whose first step is ``step``: older points from there on are void."""
     log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
@@ -261,9 +267,18 @@ def decode_training(array: np.ndarray) -> np.ndarray:
 
 def decode_fit(array: np.ndarray) -> int:
     """The first step of a fit; DataError if it is something else."""
-    if array.dtype != np.int64 or array.ndim:
-        raise DataError(f"holds {array.dtype}{list(array.shape)} where an int64 was expected")
-    return int(array)
+    return int(_checked_scalar(array, "int64"))
+
+
+def decode_validation(array: np.ndarray) -> float:
+    """The loss of held-back data; DataError if it is something else."""
+    return float(_checked_scalar(array, "float64"))
+
+
+def _checked_scalar(array: np.ndarray, dtype: str) -> np.ndarray:
+    if array.dtype != dtype or array.ndim:
+        raise DataError(f"holds {array.dtype}{list(array.shape)} where {dtype} was expected")
+    return array
 
 
 def decode_probe(array: np.ndarray, step: int, wall_time: float, layers: int) -> ProbeRecord:

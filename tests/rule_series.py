@@ -154,17 +154,21 @@ def run(
     seen: ProbeRecord | None = None,
     thresholds: Thresholds | None = None,
     fits: tuple[tuple[int, int], ...] = (),
+    validations: tuple[tuple[int, float], ...] = (),
     **series,
 ) -> RunHealth:
     """Judges a run on the default schedule; a series is a number, list or function of the step.
 
-    ``seen`` is a probe from before the first step, ``fits`` first and last step of ended fits.
+    ``seen`` is a probe from before the first step, ``fits`` first and last step of ended fits,
+    ``validations`` step and loss of held-back data.
     """
     records = []
     for step in schedule(stop):
         values = {k: v(step) if callable(v) else v for k, v in series.items()}
         records.append(point(structure, step, **values))
-    return judge_run(structure, records, thresholds, () if seen is None else [seen], fits)
+    return judge_run(
+        structure, records, thresholds, () if seen is None else [seen], fits, validations
+    )
 
 
 def learning(step: int) -> float:

@@ -341,6 +341,19 @@ def test_a_training_that_ends_without_progress_is_told_of_at_its_end(tmp_path, c
     assert read_report(str(tmp_path), Thresholds(stall_step=600)).kinds == []
 
 
+@pytest.mark.parametrize("validates", [True, False])
+def test_what_held_back_data_say_at_the_end_of_a_fit_is_written(tmp_path, validates):
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=[720, 6]).astype("float32"), rng.integers(0, 3, size=720)
+    held = {"validation_data": (x[320:], y[320:])} if validates else {}
+    model, monitor = small_model(optimizer=keras.optimizers.Adam(0.01)), GradientMonitor(tmp_path)
+    model.fit(x[:320], y[:320], 16, 10, verbose=0, callbacks=[monitor], **held)
+    told = read_report(str(tmp_path))
+    causes = [f.cause_id for run in told.runs.values() for f in run.findings]
+    assert causes == ["stalled.validation"] * validates
+    assert list(read_report(str(tmp_path), Thresholds()).runs.values()) == list(told.runs.values())
+
+
 def test_a_callable_that_raises_at_the_end_of_a_fit_leaves_the_data_and_no_open_file(tmp_path):
     class TooBadError(Exception):
         pass

@@ -431,6 +431,62 @@ def test_a_training_that_ended_with_some_progress_is_left_alone():
     assert run(chain(3), loss=learning, **ENDED).findings == ()
 
 
+LEARNS_LITTLE = {"loss": lambda s: 1.0 - 0.0003 * s, **ENDED}
+"""0.91 of the baseline at the end, 0.93 over the latter half of the steps."""
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        ((1.0, 1.0, 1.01), True),
+        ((1.02, 1.01, 1.0), True),  # falls to 0.985
+        ((2.0, 1.5, 1.1), False),  # falls to 0.7 in half as many steps again
+        ((1.0, 0.99, 0.97), False),
+        ((1.0, 1.0, math.nan), True),  # of the second epoch, which is late enough
+        ((1.0,), False),  # nothing to compare it with, and long ago
+        ((), False),
+    ],
+)
+def test_what_does_not_hold_for_held_back_data_is_no_progress(held, found):
+    validations = tuple(zip((100, 200, 300), held, strict=False))
+    health = run(chain(3), **LEARNS_LITTLE, validations=validations)
+    assert [f.cause_id for f in health.findings] == ["stalled.validation"] * found
+    if found:
+        (finding,) = health.findings
+        assert finding.evidence["validation_loss"] == [h for h in held if h == h][-1]
+        assert "on validation data it is 1" in finding.cause
+        assert finding.remedies[0].id == "labels"
+
+
+def test_held_back_data_need_not_do_better_where_the_training_does():
+    validations = ((150, 1.0), (300, 2.0))
+    assert run(chain(3), loss=learning, **ENDED, validations=validations).findings == ()
+
+
+def test_a_penalty_is_no_part_of_the_loss_of_held_back_data():
+    held = {"validations": ((150, 1.15), (300, 1.15))}
+    with_penalty = lambda s: 1.2 - 0.0003 * s  # noqa: E731
+    assert run(chain(3), **LEARNS_LITTLE, total=with_penalty, **held).findings == ()
+    assert run(chain(3), **LEARNS_LITTLE, **held).findings != ()
+
+
+def test_a_short_training_ends_with_more_than_held_back_data_to_show():
+    for steps, found in ((100, False), (150, True)):
+        falls = lambda s, steps=steps: 1.0 - 0.09 * s / steps  # noqa: E731
+        held = ((steps // 2, 1.0), (steps, 1.0))
+        health = run(chain(3), stop=steps, fits=((1, steps),), loss=falls, validations=held)
+        assert bool(health.findings) is found
+
+
+def test_a_loss_of_ones_own_compares_with_labels_where_data_are_held_back():
+    own = chain(3, loss="my_loss")
+    assert run(own, **ENDED, **UNKNOWN).findings == ()
+    held = ((150, 1.0), (300, 1.0))
+    assert only(run(own, **ENDED, **UNKNOWN, validations=held)).kind == "stalled"
+    # Without any loss that the model has, as of games between networks, it says nothing.
+    assert run(chain(3, loss=None), **ENDED, **UNKNOWN, validations=held).findings == ()
+
+
 @pytest.mark.parametrize(
     ("kind", "series"), [("slow", TINY), ("dead", {"norm": lambda s: float(s < 5)})]
 )
@@ -649,6 +705,7 @@ def everything_found() -> list[Finding]:
         run(relu, seen=blank),
         run(chain(3), stop=400, total=4.0),
         run(chain(3), stop=400, bias_update=0.5, rate=math.nan),
+        run(chain(3), **LEARNS_LITTLE, validations=((150, 1.0), (300, 1.0))),
         run(rnn, seen=through_time(-9, radius=math.nan)),
         run(rnn, seen=through_time(4, radius=None)),
     ]

@@ -51,6 +51,9 @@ PROBE_STEPS = (1, 20, 60, 100, 200)
 KNOWN_BASELINES = ("bce", "cce", "mse")
 """Losses whose best constant prediction the product knows."""
 
+UNVALIDATED = ("game", "surrogate")
+"""Names of the losses of games and agents."""
+
 FAILED = 0.9
 """A run has failed if its final loss is not below this share of the constant prediction's."""
 
@@ -126,6 +129,20 @@ class Recording:
             StepRecord(int(s), float(s), a, b)
             for s, a, b in zip(self.steps, self.statistics, training, strict=True)
         ]
+
+    @property
+    def held_back(self) -> list[tuple[int, float]]:
+        """Step and loss of held-back data, by step, with penalties as Keras has it.
+
+        None of games and agents: they have nothing to hold back.
+        """
+        if self.structure.loss in UNVALIDATED:
+            return []
+        steps, held = self.validation[:, 0], self.validation[:, 3]
+        penalties = self.training[:, metadata.TRAINING_COLUMNS.index("loss")] - self.losses
+        latest = np.searchsorted(self.steps, steps, side="right") - 1
+        whole = held + penalties[np.maximum(latest, 0)]
+        return list(zip(steps.astype(int).tolist(), whole.tolist(), strict=True))
 
     @functools.cached_property
     def probes(self) -> list[ProbeRecord]:

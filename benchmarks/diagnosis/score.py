@@ -95,9 +95,12 @@ def outcome(run: Run, failed: bool) -> str:
 def diagnose(recording: Recording, thresholds: Thresholds | None = None) -> Verdict:
     """Our rules, fed as by one fit: probes come first, and after a finding opens."""
     judge, step = Judge(recording.structure, thresholds), None
+    held = recording.held_back
     probes = {probe.step: probe for probe in recording.probes}
     asked = True
     for record in recording.records:
+        while held and held[0][0] < record.step:
+            judge.observe_validation(*held.pop(0))
         if asked and record.step in probes:
             judge.observe_probe(probes[record.step])
             asked = False
@@ -106,6 +109,8 @@ def diagnose(recording: Recording, thresholds: Thresholds | None = None) -> Verd
             step = record.step if step is None else step
     if recording.records:
         first, last = recording.records[0].step, recording.records[-1].step
+        for validation in held:
+            judge.observe_validation(*validation)
         if judge.end(recording.last_step - first + 1) and step is None:
             step = last
     return Verdict(judge.health().findings, step)

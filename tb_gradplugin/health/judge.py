@@ -83,6 +83,10 @@ class Judge:
             )
         self._window.probe = probe
 
+    def observe_validation(self, step: int, loss: float) -> None:
+        """Takes in the loss of held-back data after ``step``, penalties included."""
+        self._window.loss.push_validation(step, loss)
+
     def end(self, steps: int) -> list[Finding]:
         """A fit of ``steps`` train steps ended; returns the findings that open with that.
 
@@ -198,26 +202,33 @@ def judge_run(
     thresholds: Thresholds | None = None,
     probes: Iterable[ProbeRecord] = (),
     fits: Iterable[tuple[int, int]] = (),
+    validations: Iterable[tuple[int, float]] = (),
 ) -> RunHealth:
     """Judges recorded steps, in order, as ``Judge`` would have while they were logged.
 
     A probe is taken in before the first record of its step or a later one, as the monitor does;
-    ``fits`` are the first and last step of those that ended.
+    ``fits`` are the first and last step of those that ended, ``validations`` step and loss.
     """
     judge = Judge(structure, thresholds)
     waiting = sorted(probes, key=lambda probe: probe.step, reverse=True)
-    ends = sorted(fits, key=lambda fit: fit[1], reverse=True)
+    # A fit ends with the validation of its last epoch.
+    held = [(step, 0, loss) for step, loss in validations]
+    ends = [(last, 1, first) for first, last in fits]
+    after = sorted([*held, *ends], reverse=True)
     for record in records:
-        while ends and ends[-1][1] < record.step:
-            _end(judge, ends.pop())
+        while after and after[-1][0] < record.step:
+            _go_on(judge, *after.pop())
         while waiting and waiting[-1].step <= record.step:
             judge.observe_probe(waiting.pop())
         judge.observe(record)
-    while ends:
-        _end(judge, ends.pop())
+    while after:
+        _go_on(judge, *after.pop())
     return judge.health()
 
 
-def _end(judge: Judge, fit: tuple[int, int]) -> None:
-    first, last = fit
-    judge.end(last - first + 1)
+def _go_on(judge: Judge, step: int, ended: int, value: float) -> None:
+    """What came after a step: the end of the fit that began with ``value``, or a validation."""
+    if ended:
+        judge.end(step - int(value) + 1)
+    else:
+        judge.observe_validation(step, value)

@@ -69,7 +69,7 @@ class _Mark(NamedTuple):
 
 
 class LossTrend:
-    """Initial, smoothed and recent loss over the logged points.
+    """Initial, smoothed and recent loss over the logged points, and that of held-back data.
 
     Attributes:
         points: number of finite losses seen.
@@ -89,6 +89,8 @@ class LossTrend:
         self._sums, self._step = _Sums(), 0
         self._start: list[float] = []
         self._latest: deque[float] = deque(maxlen=RECENT_POINTS)
+        self._penalty = 0.0
+        self._held: list[tuple[int, float]] = []  # step, loss
         self.points = 0
         self.first = self.last = self.highest = self.initial = math.nan
         self.baseline = self.smoothed = self.recent = math.nan
@@ -107,6 +109,7 @@ class LossTrend:
         if not math.isfinite(loss):
             return
         self.points += 1
+        self._penalty = record.scalar("loss") - loss
         self.last = loss
         self.highest = loss if self.points == 1 else max(self.highest, loss)
         if self.points == 1:
@@ -127,6 +130,18 @@ class LossTrend:
         if not self._marks or record.step >= MARK_GROWTH * self._marks[-1].step:
             self._marks.append(_Mark(record.step, self.smoothed, self._sums))
 
+    def push_validation(self, step: int, loss: float) -> None:
+        """Takes in the loss of held-back data after ``step``, with penalties as Keras has it; one
+        that is not finite changes nothing."""
+        loss -= self._penalty
+        if math.isfinite(loss):
+            self._held.append((step, loss))
+
+    @property
+    def validated(self) -> float:
+        """Latest loss of held-back data, without penalties; NaN without any."""
+        return self._held[-1][1] if self._held else math.nan
+
     @property
     def known(self) -> bool:
         """False where the training loop reports no loss."""
@@ -136,9 +151,12 @@ class LossTrend:
     def is_supervised(self) -> bool:
         """Whether the loss compares with labels, so that it has to fall.
 
-        Losses of games between networks, and of agents, need not.
+        Losses of games between networks, and of agents, need not; but nobody holds data back for
+        those.
         """
-        return math.isfinite(self.baseline) or any(name in self._name for name in SUPERVISED)
+        if math.isfinite(self.baseline) or any(name in self._name for name in SUPERVISED):
+            return True
+        return bool(self._name and self._held)
 
     @property
     def reference(self) -> float:
@@ -192,6 +210,19 @@ class LossTrend:
         """
         late, early = self._late, self._early
         return late.mean - self._stall_level > 2.0 * max(early.mean - late.mean, 0.0)
+
+    @property
+    def ends_unheld(self) -> bool:
+        """Held-back data would not get below ``stall_level`` in half as many steps again.
+
+        Straight on from half the steps to the latest validation, which must be later than that.
+        """
+        early = [held for held in self._held if 2 * held[0] <= self._step] or self._held[:1]
+        if not early or early[-1] == self._held[-1]:
+            return False
+        (begin, before), (end, loss) = early[-1], self._held[-1]
+        slope = max(before - loss, 0.0) / (end - begin)
+        return loss - self._stall_level > 0.5 * self._step * slope
 
     @property
     def _stall_level(self) -> float:

@@ -71,6 +71,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "stalled.creeping": ("raise", "adaptive", "standardise"),
     "stalled.output": ("output", "loss"),
     "stalled.labels": ("labels", "inputs"),
+    "stalled.validation": ("labels", "adaptive", "weaken"),
     "stalled.inputs": ("labels",),
     "stalled.plateau": ("adaptive", "labels", "raise", "standardise"),
     "stalled.regularised": ("weaken",),

@@ -25,7 +25,8 @@ ENOUGH = 0.4
 """Share of ``stall_step`` (100 of 250 steps) that a fit must have run to be judged at its end."""
 SURE = 0.6
 """Share up to which the loss must both stand still and be out of reach of progress, of which one is
-enough later: healthy networks that need some time to take off are told from others by that."""
+enough later, as is held-back data without progress: healthy networks that need some time to take
+off are told from others by that."""
 PLATEAU = 4
 """Times ``stall_step`` after which no progress alone is a finding: healthy networks may stay on a
 plateau for 500 steps before they take off (measured)."""
@@ -44,7 +45,7 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
 
     When training ended, nothing needs to be either, means over the latter half of the steps and
     the quarter before that decide, and a loss that still falls is no excuse if half as many steps
-    again would not do.
+    again would not do, or if that of held-back data does not fall with it.
 
     Where the last activation cannot give what the loss asks for, a penalty outweighs the data, or
     dropout leaves next to nothing of it, no progress after ``slow_step`` is enough.
@@ -60,7 +61,7 @@ def detect(window: Window, t: Thresholds) -> Detection | None:
         shown = window.head if known[0] == "output" else None
         return Detection(window.everything, "warning", shown)
     if window.ended:
-        stalls = loss.ends_still or loss.ends_creeping
+        stalls = loss.ends_still or loss.ends_creeping or loss.ends_unheld
     else:
         waits = t.stall_step if known is not None else PLATEAU * t.stall_step
         stalls = window.step >= waits and loss.stands_still
@@ -112,6 +113,7 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         "loss_at_half_time": loss.at_half,
         "first_loss": loss.first,
         "baseline_loss": loss.baseline,
+        "validation_loss": loss.validated,
         "regularisation_share": window.regularisation,
         "update_ratio": ratio,
         "largest_update_ratio": window.overshoot,
@@ -127,6 +129,12 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         evidence |= more
     elif ratio < t.slow_update_ratio:
         id_, why = "rate", "updates are very small: the learning rate may be too low"
+    elif window.ended and not (loss.ends_still or loss.ends_creeping):
+        id_ = "validation"
+        why = (
+            f"on validation data it is {number(loss.validated)}, so what is learned does not hold "
+            "for them; labels may not belong to their inputs"
+        )
     elif window.ended and not loss.ends_still:
         id_ = "creeping"
         mark = "that" if math.isfinite(times) else "where it began"
