@@ -9,10 +9,21 @@ from benchmarks.diagnosis.runs import (
     trove_healthy,
     trove_numbers,
     trove_pace,
+    trove_rates,
+    trove_sequences,
 )
 from benchmarks.diagnosis.runs.base import Run
 
-_PARTS = (trove_flow, trove_cut, trove_pace, trove_numbers, trove_healthy, trove_fine)
+_PARTS = (
+    trove_flow,
+    trove_cut,
+    trove_pace,
+    trove_numbers,
+    trove_rates,
+    trove_sequences,
+    trove_healthy,
+    trove_fine,
+)
 
 
 def runs() -> list[Run]:

@@ -261,8 +261,10 @@ def _heads(family: Family) -> None:
 
 
 def _binary(head: Any, loss: str = "bce", share: float = 0.5, opt: Any = None) -> Setup:
+    """``strip``: else Keras finds the logits behind the activation, and there is no fault."""
     x, y = data.rare(share)
-    return Setup(stack(12, [dense(24, "relu"), head]), x, y, loss, opt or adam(), 32, 200)
+    model = stack(12, [dense(24, "relu"), head])
+    return Setup(model, x, y, loss, opt or adam(), 32, 200, strip=True)
 
 
 def _ages() -> Setup:
@@ -287,7 +289,7 @@ def _class_numbers() -> Setup:
 def _tags() -> Setup:
     x, y = data.tags()
     model = stack(20, [dense(32, "relu"), dense(8, "softmax")])
-    return Setup(model, x, y, "bce+logits", adam(0.005), 32, 250)
+    return Setup(model, x, y, "bce+logits", adam(0.005), 32, 250, strip=True)
 
 
 def _softmax_twice() -> Setup:
@@ -295,7 +297,7 @@ def _softmax_twice() -> Setup:
     x = r.integers(0, 200, (900, 4)).astype("int32")
     y = np.eye(200)[(x[:, 0] + x[:, 1]) // 2 % 200]
     layers = [lay().Embedding(200, 16), lay().Flatten(), dense(32, "relu"), dense(200, "softmax")]
-    return Setup(stack((4,), layers), x, y, "cce+logits", adam(), 32, 200)
+    return Setup(stack((4,), layers), x, y, "cce+logits", adam(), 32, 200, strip=True)
 
 
 def _saturated(family: Family) -> None:

@@ -1,4 +1,4 @@
-"""Runs of the ``T-`` part whose gradient gets lost on its way: depth, time, dead units."""
+"""Runs of the ``T-`` part whose gradient gets lost on its way: depth, dead units."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ from benchmarks.diagnosis.runs.trove_models import (
 def runs() -> list[Any]:
     family = Family("T-")
     _depth(family)
-    _time(family)
     _dead(family)
     return family.runs
 
@@ -223,87 +222,6 @@ def _wrong_variance() -> Setup:
         norm.trainable = False
         layers += [dense(32, None), norm, lay().Activation("relu")]
     return Setup(stack(64, [*layers, dense(10, "softmax")]), x, y, "cce", sgd(0.05), 32, 250)
-
-
-def _time(family: Family) -> None:
-    sick = family.sick
-    sick(
-        "rnn-first-symbol-60",
-        VANISHING,
-        "A SimpleRNN of Glorot recurrent weights is to recall the first of 60 symbols",
-        lambda: _recall(
-            lambda: lay().SimpleRNN(24, recurrent_initializer="glorot_uniform"), 60, sgd(0.05)
-        ),
-        FIRST,
-    )
-    sick(
-        "gru-first-symbol-90",
-        VANISHING,
-        "A GRU of default gates forgets half a step: nothing of step one is left after 90",
-        lambda: _recall(lambda: lay().GRU(16), 90, adam(1e-3), steps=120),
-        FIRST,
-    )
-    sick(
-        "lstm-no-forget-bias",
-        VANISHING,
-        "unit_forget_bias=False as in ported weights, and the label at the start of 70 steps",
-        lambda: _recall(lambda: lay().LSTM(16, unit_forget_bias=False), 70, adam(1e-3), steps=120),
-        FIRST,
-    )
-    sick(
-        "bidirectional-middle",
-        VANISHING,
-        "What matters is in the middle of 80 steps, far from both ends of a bidirectional net",
-        lambda: _recall(
-            lambda: lay().Bidirectional(
-                lay().SimpleRNN(16, recurrent_initializer=k().initializers.Orthogonal(0.7))
-            ),
-            80,
-            sgd(0.05),
-            at=40,
-        ),
-    )
-    sick(
-        "padded-behind",
-        VANISHING,
-        "pad_sequences(padding='post') without a mask: 60 zeros between words and last state",
-        _padded,
-    )
-    sick(
-        "sigmoid-recurrence",
-        VANISHING,
-        "SimpleRNN with sigmoid on an adding problem of 30 steps",
-        lambda: _adding(lay().SimpleRNN(24, "sigmoid"), 30, sgd(0.05)),
-        FIRST,
-    )
-    sick(
-        "rnn-recurrent-l2",
-        VANISHING,
-        "A recurrent regulariser of 0.5 pulls the kernel to zero, and the memory with it",
-        lambda: _recall(
-            lambda: lay().SimpleRNN(24, recurrent_regularizer=k().regularizers.L2(0.5)),
-            40,
-            sgd(0.1),
-        ),
-        FIRST,
-    )
-
-
-def _recall(layer: Any, length: int, opt: Any, at: int = 0, steps: int = 200) -> Setup:
-    x, y = data.recall(length, at=at)
-    model = stack((length, 3), [layer(), dense(1, "sigmoid")])
-    return Setup(model, x, y, "bce", opt, 32, steps)
-
-
-def _adding(layer: Any, length: int, opt: Any, steps: int = 200) -> Setup:
-    x, y = data.adding(length)
-    return Setup(stack((length, 2), [layer, dense(1)]), x, y, "mse", opt, 32, steps)
-
-
-def _padded() -> Setup:
-    x, y = data.reviews(length=12, pad=60)
-    layers = [lay().Embedding(500, 16), lay().LSTM(16, unit_forget_bias=False)]
-    return Setup(stack((72,), [*layers, dense(1, "sigmoid")]), x, y, "bce", adam(1e-3), 32, 120)
 
 
 def _dead(family: Family) -> None:

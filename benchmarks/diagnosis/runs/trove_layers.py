@@ -31,6 +31,11 @@ def binarise(x: Any) -> Any:
     return tf.where(x >= 0, 1.0, -1.0), lambda g: g * tf.cast(tf.abs(x) <= 1, g.dtype)
 
 
+def shake(x: Any) -> Any:
+    """Noise far above the signal."""
+    return x + 8.0 * tf.random.normal(tf.shape(x))
+
+
 class Scale(keras.layers.Layer):
     """Times one trained number, as in ReZero and LayerScale."""
 

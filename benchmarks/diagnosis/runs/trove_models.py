@@ -42,9 +42,10 @@ def classify(
     kernel: Callable[[], Any] | None = more.pop("kernel", None)
     layers = [dense(w, act, kernel() if kernel else None) for w in widths]
     one = y.shape[1] == 1
+    loss = more.pop("loss", "bce" if one else "cce")
     head = dense(1, "sigmoid") if one else dense(y.shape[1], "softmax")
     more = {"batch": 32, "steps": 250, **more}
-    return Setup(stack(x.shape[1], [*layers, head]), x, y, "bce" if one else "cce", opt, **more)
+    return Setup(stack(x.shape[1], [*layers, head]), x, y, loss, opt, **more)
 
 
 def price(layers: list[Any], opt: Any, *, raw: bool = False, times: float = 1.0, **more) -> Setup:
