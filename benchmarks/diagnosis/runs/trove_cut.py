@@ -98,7 +98,7 @@ def _cut(family: Family) -> None:
         lambda: _constrained(),
     )
     sick(
-        "softmax-along-batch",
+        "softmax-times-1e4",
         SHUT,
         "Scores of all rows multiplied by 1e4 before the softmax over places: one-hot, arbitrary",
         _hot_softmax,
@@ -240,7 +240,7 @@ def _heads(family: Family) -> None:
         _softmax_regression,
     )
     sick(
-        "softmax-of-labels-0-1-2",
+        "sigmoid-of-class-numbers",
         SHUT,
         "Class numbers 0 to 9 as one target of a sigmoid and a squared error",
         _class_numbers,

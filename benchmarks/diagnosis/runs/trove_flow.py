@@ -260,7 +260,7 @@ def _dead(family: Family) -> None:
         LAST,
     )
     sick(
-        "relu-on-loss-of-weight",
+        "kernels-below-zero",
         DEAD,
         "Weights started at -0.3 on non-negative pixels: no ReLU of the first layer fires",
         lambda: classify(
@@ -287,7 +287,7 @@ def _dead(family: Family) -> None:
         FIRST,
     )
     sick(
-        "conv-bias-penalty",
+        "activity-penalty",
         SHUT,
         "activity_regularizer=L1(1.0) on ReLU convolutions: silence is the cheapest activity",
         lambda: pictures(
@@ -301,7 +301,7 @@ def _dead(family: Family) -> None:
         lambda: _threshold(),
     )
     sick(
-        "relu6-shift",
+        "inputs-minus-50",
         DEAD,
         "Outputs of a frozen, badly centred base minus 50 go into ReLUs",
         lambda: price(

@@ -239,7 +239,7 @@ def _optimised(family: Family) -> None:
         lambda: classify("digits", (48,), "relu", opts().Lion(5e-4)),
     )
     fine(
-        "adagrad-0.1",
+        "adagrad-0.05",
         "Adagrad, whose steps shrink throughout",
         lambda: classify("breast_cancer", (24,), "relu", opts().Adagrad(0.05)),
     )

@@ -129,8 +129,8 @@ def smooth(y: Any, p: Any) -> Any:
 
 
 def poisson(y: Any, p: Any) -> Any:
-    """Of a log-rate, without the constant term."""
-    return tf.reduce_mean(tf.exp(p) - y * p, -1)
+    """Half the deviance of a log-rate."""
+    return tf.reduce_mean(tf.exp(p) - y * p + tf.math.xlogy(y, y) - y, -1)
 
 
 def pinball(y: Any, p: Any, q: float = 0.8) -> Any:

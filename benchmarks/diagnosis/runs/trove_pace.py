@@ -85,7 +85,7 @@ def _slow(family: Family) -> None:
         "clipvalue-1e-6",
         SLOW,
         "clipvalue=1e-6 with plain SGD",
-        lambda: price([dense(32, "relu"), dense(1)], sgd(0.1, clipvalue=1e-6), times=5.0),
+        lambda: price([dense(32, "relu"), dense(1)], sgd(0.1, clipvalue=1e-6), times=100.0),
     )
     sick(
         "epsilon-100",
