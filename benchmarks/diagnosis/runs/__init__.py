@@ -19,6 +19,7 @@ from benchmarks.diagnosis.runs import (
     stackoverflow,
     thedeepchecker,
     traps,
+    trove,
     unseen,
     veiled,
 )
@@ -43,6 +44,7 @@ FAMILIES = (
     bundle,
     draw,
     envoy,
+    trove,
 )
 
 
