@@ -299,6 +299,7 @@ export function App() {
       <TopBar
         runs={runs.data}
         run={run.data}
+        ready={ready !== null}
         view={view}
         set={set}
         filterError={filter.error}

@@ -73,6 +73,6 @@ test('problems and run names are text', () => {
     start_time: null,
   } as const;
   const runs = [{ ...summary, kinds: [], name: HOSTILE }];
-  render(<RunPicker runs={runs} selected={HOSTILE} onSelect={() => {}} />, root);
+  render(<RunPicker runs={runs} selected={HOSTILE} ready onSelect={() => {}} />, root);
   expect(isTextOnly()).toBe(true);
 });

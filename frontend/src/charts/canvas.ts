@@ -19,6 +19,12 @@ export function prepareCanvas(
   return context;
 }
 
+/** Where the pointer is in the element that listens, CSS pixels. */
+export function pointIn({ currentTarget, clientX, clientY }: MouseEvent): [number, number] {
+  const { left, top } = (currentTarget as Element).getBoundingClientRect();
+  return [clientX - left, clientY - top];
+}
+
 let measuring: CanvasRenderingContext2D | null | undefined;
 
 /** Width of `text` in the painters' bold font, CSS pixels. */

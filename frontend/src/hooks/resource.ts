@@ -1,6 +1,6 @@
 /** One piece of data from the server: loading, failed, stale or there. */
 
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 export interface Resource<T> {
   data: T | null;
@@ -38,7 +38,8 @@ export function useResource<T>(
   const held = useRef<State<T> | null>(null);
   held.current = state;
 
-  useEffect(() => {
+  // Asks before the browser paints: a frame takes longer than many an answer.
+  useLayoutEffect(() => {
     if (key === null) return undefined;
     const controller = new AbortController();
     const update = (change: Partial<State<T>>): void => {

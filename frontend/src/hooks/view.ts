@@ -1,6 +1,6 @@
 /** What a person has chosen to see; kept in the address, to share and to reload. */
 
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { RunSummary } from '../contract';
 import { DEFAULT_VIEW, readView, watchView, writeView } from '../host/location';
 import type { View } from '../host/location';
@@ -30,7 +30,7 @@ export function useView(runs: readonly RunSummary[] | null): ViewState {
   const set = useCallback((change: Partial<View>) => setView((old) => ({ ...old, ...change })), []);
   const known = runs?.some(({ name }) => name === view.run) ?? false;
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     // Chosen once: a run that appears later must not take the page from its reader.
     if (runs && runs.length > 0 && !known) set(ofRun(defaultRun(runs)));
   }, [runs, known]);

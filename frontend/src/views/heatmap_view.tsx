@@ -1,7 +1,7 @@
 /** Layers x steps: the overview, and the way into a layer. */
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { prepareCanvas } from '../charts/canvas';
+import { pointIn, prepareCanvas } from '../charts/canvas';
 import { BRACKET_WIDTH, columnAt, layoutHeatmap, rowAt } from '../charts/heatmap_layout';
 import { bracketRoom, paintHeatmap, paintMarks } from '../charts/heatmap_paint';
 import { paletteOf } from '../charts/palette';
@@ -121,8 +121,7 @@ export function HeatmapView(props: Props) {
 
   /** Row, column and bracket under the pointer. */
   const under = (event: MouseEvent) => {
-    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const [x, y] = pointIn(event);
     const at = rowAt(layout, y);
     const level = Math.floor(x / BRACKET_WIDTH);
     const bracket =

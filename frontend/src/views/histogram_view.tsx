@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { layoutBands, paintBands } from '../charts/bands_paint';
-import { prepareCanvas } from '../charts/canvas';
+import { pointIn, prepareCanvas } from '../charts/canvas';
 import { paintOverlay } from '../charts/overlay_paint';
 import { paletteOf } from '../charts/palette';
 import { layoutRidges, paintRidges, ridgeAt } from '../charts/ridge_paint';
@@ -95,13 +95,13 @@ export function HistogramView(props: Props) {
   }, [mode]);
 
   const stepUnder = (event: MouseEvent): number | null => {
-    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    const [x, y] = pointIn(event);
     if (mode === 'ridge') {
       const layout = layoutRidges(histograms, edges, width, height);
-      return steps[ridgeAt(layout, event.clientY - box.top)] ?? null;
+      return steps[ridgeAt(layout, y)] ?? null;
     }
     const plot = layoutBands([], [], axis, width, height);
-    const at = Math.max(0, Math.min(1, (event.clientX - box.left - plot.left) / plot.width));
+    const at = Math.max(0, Math.min(1, (x - plot.left) / plot.width));
     return steps[nearestIndex(steps, axis.stepAt(at))] ?? null;
   };
   const table = () => [

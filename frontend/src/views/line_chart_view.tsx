@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { prepareCanvas } from '../charts/canvas';
+import { pointIn, prepareCanvas } from '../charts/canvas';
 import { layoutLines, paintLineMarks, paintLines } from '../charts/line_paint';
 import type { Line, Onset } from '../charts/line_paint';
 import { paletteOf } from '../charts/palette';
@@ -104,8 +104,7 @@ export function LineChartView(props: Props) {
 
   /** The step of any line next to the pointer. */
   const stepUnder = (event: MouseEvent): number | null => {
-    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    const at = (event.clientX - box.left - plot.left) / plot.width;
+    const at = (pointIn(event)[0] - plot.left) / plot.width;
     const target = axis.stepAt(Math.max(0, Math.min(1, at)));
     let best: number | null = null;
     for (const { steps } of lines) {

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { getMap } from '../api';
-import { prepareCanvas } from '../charts/canvas';
+import { pointIn, prepareCanvas } from '../charts/canvas';
 import { layoutMap, paintMap } from '../charts/map_paint';
 import { paletteOf } from '../charts/palette';
 import { formatNumber } from '../data/format';
@@ -131,9 +131,9 @@ function Picture({ map, height, theme, fileName }: PictureProps) {
         aria-label={`Gradient of ${variable} at ${formatStep(map.step)}, ${rows} x ${columns}, largest magnitude ${formatNumber(map.scale)}`}
         style={{ height: `${room}px` }}
         onMouseMove={(event) => {
-          const box = event.currentTarget.getBoundingClientRect();
-          const row = Math.floor(((event.clientY - box.top) / layout.height) * rows);
-          const column = Math.floor(((event.clientX - box.left) / layout.width) * columns);
+          const [x, y] = pointIn(event);
+          const row = Math.floor((y / layout.height) * rows);
+          const column = Math.floor((x / layout.width) * columns);
           setPointed(row < rows && column < columns ? [row, column] : null);
         }}
         onMouseLeave={() => setPointed(null)}

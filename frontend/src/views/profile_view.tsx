@@ -1,7 +1,7 @@
 /** Norm against depth at the crosshair's step, of one run or of several. */
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { prepareCanvas } from '../charts/canvas';
+import { pointIn, prepareCanvas } from '../charts/canvas';
 import { paletteOf } from '../charts/palette';
 import { layerAt, layoutProfile, paintProfile } from '../charts/profile_paint';
 import { describeNorm, profileAt } from '../data/norms';
@@ -60,10 +60,7 @@ export function ProfileView(props: Props) {
   }, [plot, profiles, selected, pointed, palette]);
 
   if (!own) return null;
-  const at = (event: MouseEvent): number => {
-    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    return layerAt(plot, layers.length, event.clientX - box.left);
-  };
+  const at = (event: MouseEvent): number => layerAt(plot, layers.length, pointIn(event)[0]);
   const read = pointed ?? (selected < 0 ? 0 : selected);
   const words = profiles.map((profile, i) => {
     const value = describeNorm(profile.codes[read] ?? 0, profile.log10[read] ?? null);

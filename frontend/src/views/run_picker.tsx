@@ -1,3 +1,4 @@
+import { useEffect, useState } from 'preact/hooks';
 import type { RunSummary } from '../contract';
 import { plural } from '../data/format';
 import { kindOf } from '../data/kinds';
@@ -7,6 +8,8 @@ interface Props {
   selected: string | null;
   /** What the run is of. */
   title?: string;
+  /** Whether the verdict is there, which a hundred options would hold up. */
+  ready: boolean;
   onSelect: (run: string) => void;
 }
 
@@ -18,7 +21,10 @@ function describe(run: RunSummary): string {
   return `${glyphs} ${run.name} (${sick})`;
 }
 
-export function RunPicker({ runs, selected, title, onSelect }: Props) {
+export function RunPicker({ runs, selected, title, ready, onSelect }: Props) {
+  const [listed, setListed] = useState(false);
+  useEffect(() => setListed((was) => was || ready), [ready]); // after the frame is painted
+  const shown = listed ? runs : runs.filter(({ name }) => name === selected);
   return (
     <label class="run-picker">
       <span>Run</span>
@@ -28,7 +34,7 @@ export function RunPicker({ runs, selected, title, onSelect }: Props) {
         value={selected ?? ''}
         onChange={(event) => onSelect(event.currentTarget.value)}
       >
-        {runs.map((run) => (
+        {shown.map((run) => (
           <option key={run.name} value={run.name}>
             {describe(run)}
           </option>

@@ -8,6 +8,8 @@ import { RunPicker } from './run_picker';
 interface Props {
   runs: readonly RunSummary[];
   run: Run | null;
+  /** Whether the verdict is there, or is known not to come. */
+  ready: boolean;
   view: View;
   set: (change: Partial<View>) => void;
   filterError: string | null;
@@ -82,6 +84,7 @@ function Compare({ runs, view, set }: Pick<Props, 'runs' | 'view' | 'set'>) {
 export function TopBar(props: Props) {
   const { runs, run, view, set, filterError, updated, still, paused, onPause, onHelp } = props;
   const steps = run?.steps;
+  const words = run ? modelWords(run) : '';
   const live = (
     <>
       <span class={`live-dot ${still ? 'still' : ''}`} aria-hidden="true" />
@@ -94,7 +97,8 @@ export function TopBar(props: Props) {
       <RunPicker
         runs={runs}
         selected={view.run}
-        title={run ? modelWords(run) : ''}
+        title={words}
+        ready={props.ready}
         onSelect={props.onSelect}
       />
       {runs.length > 1 && <Compare runs={runs} view={view} set={set} />}
@@ -140,7 +144,7 @@ export function TopBar(props: Props) {
         />
         <output>{view.smooth.toFixed(2)}</output>
       </label>
-      <span class="muted model-words">{run && modelWords(run)}</span>
+      <span class="muted model-words">{words}</span>
       {steps && steps.last !== null && (
         <span class="steps-words" title={plural(steps.logged, 'logged step')}>
           step {formatInteger(steps.last)}
