@@ -118,6 +118,7 @@ def _layer(path: str, layer: Any, row_ids: set[int]) -> Layer:
         initializer=_initializer(layer),
         trainable=bool(layer.trainable) if not own else trained,
         parameters=sum(math.prod(v.shape) for v in own if "seed" not in v.name),
+        own=not type(layer).__module__.startswith("keras"),
     )
 
 

@@ -120,6 +120,7 @@ def _layer(path: str, part: Any, row_ids: set[int]) -> Layer:
         initializer=_initializer(part),
         trainable=not own or any(id(p) in row_ids for p in own),
         parameters=sum(p.numel() for p in own),
+        own=not type(part).__module__.startswith("torch."),
     )
 
 

@@ -21,6 +21,7 @@ class Layer:
         initializer: class name of the kernel's initialiser, or None.
         trainable: False for a frozen layer (shown as not trained, never judged).
         parameters: number of scalar weights, trained or not.
+        own: whether its class is none of the framework's.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Layer:
     initializer: str | None = None
     trainable: bool = True
     parameters: int = 0
+    own: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,10 +41,11 @@ L = keras.layers
 # --------------------------------------------------------------------------------------- references
 
 
-def gradients(model: Any, weights: list[np.ndarray], x: Any, y: Any) -> list[np.ndarray | None]:
-    """Of the model's loss at ``weights``, with respect to ``model.trainable_variables``."""
-    for variable, value in zip(model.variables, weights, strict=True):
-        variable.assign(value)
+Gradients = list[np.ndarray | None]
+
+
+def differentiated(model: Any, x: Any, y: Any) -> Callable[[list[np.ndarray]], Gradients]:
+    """Weights -> gradient of the model's loss, with respect to ``model.trainable_variables``."""
     variables = model.trainable_variables
 
     def loss_of(y_pred: Any, terms: list[Any]) -> Any:
@@ -54,28 +55,41 @@ def gradients(model: Any, weights: list[np.ndarray], x: Any, y: Any) -> list[np.
     if BACKEND == "jax":
         import jax
 
-        rest = [v.value for v in model.non_trainable_variables]
-
-        def loss(trainable: list[Any]) -> Any:
+        def loss(trainable: list[Any], rest: list[Any]) -> Any:
             y_pred, _, terms = model.stateless_call(
                 trainable, rest, x, training=True, return_losses=True
             )
             return loss_of(y_pred, terms)
 
-        return [np.asarray(g) for g in jax.jit(jax.grad(loss))([v.value for v in variables])]
-    if BACKEND == "torch":
-        model.zero_grad()
-        loss_of(model(x, training=True), model.losses).backward()
-        found = [v.value.grad for v in variables]
-        out = [None if g is None else g.detach().cpu().numpy() for g in found]
-        model.zero_grad()
-        return out
-    import tensorflow as tf
+        compiled = jax.jit(jax.grad(loss))
 
-    with tf.GradientTape() as tape:
-        value = loss_of(model(x, training=True), model.losses)
-    found = tape.gradient(value, [v.value for v in variables])
-    return [None if g is None else tf.convert_to_tensor(g).numpy() for g in found]
+        def found() -> Any:
+            rest = [v.value for v in model.non_trainable_variables]
+            return compiled([v.value for v in variables], rest)
+    elif BACKEND == "torch":
+
+        def found() -> Any:
+            model.zero_grad()
+            loss_of(model(x, training=True), model.losses).backward()
+            grads = [v.value.grad for v in variables]
+            out = [None if g is None else g.detach().cpu().numpy() for g in grads]
+            model.zero_grad()
+            return out
+    else:
+        import tensorflow as tf
+
+        def found() -> Any:
+            with tf.GradientTape() as tape:
+                value = loss_of(model(x, training=True), model.losses)
+            grads = tape.gradient(value, [v.value for v in variables])
+            return [None if g is None else tf.convert_to_tensor(g) for g in grads]
+
+    def at(weights: list[np.ndarray]) -> Gradients:
+        for variable, value in zip(model.variables, weights, strict=True):
+            variable.assign(value)
+        return [None if g is None else np.asarray(g) for g in found()]
+
+    return at
 
 
 def statistics64(gradient: Any, before: Any, after: Any) -> np.ndarray:
@@ -144,11 +158,12 @@ def compare(
     if twin or BACKEND == "torch":
         assert_left_alone(model, train)
     places = [[v is t for v in reference.variables].index(True) for t in trainable(reference)]
+    gradients = differentiated(reference, x, y)
     worst = 0.0
     for captured, before, after in zip(
         watch.captured, watch.weights, [*watch.weights[1:], watch.last], strict=True
     ):
-        found = gradients(reference, before, x, y)
+        found = gradients(before)
         # A gradient that is zero by mathematics (an attention key's bias) is rounding.
         noise = 1e-5 * max(
             np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in found if g is not None
@@ -527,8 +542,9 @@ def check_pictures_of_gradients() -> None:
         watch = Watch(maps=wanted)
         model.fit(x, y, batch_size=len(x), epochs=2, shuffle=False, verbose=0, callbacks=[watch])
         reference, _, _ = make()
+        gradients = differentiated(reference, x, y)
         for captured, before in zip(watch.captured, watch.weights, strict=True):
-            found = gradients(reference, before, x, y)
+            found = gradients(before)
             names = [any(v is w for w in wanted) for v in captured.variables]
             assert sorted(captured.maps) == [i for i, name in enumerate(names) if name]
             for i, picture in captured.maps.items():

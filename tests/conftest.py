@@ -14,6 +14,9 @@ from collections.abc import Iterator
 
 import pytest
 
+# Where tests share the cores, threads wait for each other longer than they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPO = pathlib.Path(__file__).parents[1]
 
 

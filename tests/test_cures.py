@@ -311,6 +311,45 @@ def test_regularisation_and_batch_norm_are_weakened_and_replaced():
     plain = setup([L.Dense(3, "softmax")])
     assert apply("weaken", plain) is None
     assert apply("layer_norm", plain) is None
+    assert apply("bare", plain) is None
+    single = setup([L.Dense(1), L.LayerNormalization(), L.Dense(3, "softmax")])
+    assert apply("bare", single).model.layers[1].activation is keras.activations.linear
+
+
+def test_recurrent_kernels_are_not_weighed_down_either():
+    recurrent = L.SimpleRNN(4, recurrent_regularizer=keras.regularizers.L2(1.0))
+    new = apply("weaken", setup([L.Reshape((2, 2)), recurrent, L.Dense(3)]))
+    assert new.model.layers[1].recurrent_regularizer is None
+
+
+def test_sums_of_branches_are_normalised_where_they_are_made():
+    x = keras.Input((4,))
+    y = x
+    for _ in range(2):
+        y = L.Add()([y, L.Dense(4)(y)])
+    old = setup([])
+    old.model = keras.Model(x, L.Dense(3, "softmax")(y))
+    new = apply("normalise", old)
+    sums = [layer for layer in new.model.layers if isinstance(layer, L.Add)]
+    assert len(sums) == 2
+    a, b = np.random.default_rng(0).normal(size=(2, 8, 4)).astype("float32")
+    out = sums[0]([10 * a, b]).numpy()
+    np.testing.assert_allclose(out.mean(-1), 0, atol=1e-5)
+    np.testing.assert_allclose(out.std(-1), 1, atol=1e-2)
+
+
+def test_a_layer_that_does_not_say_how_it_was_made_is_handed_on():
+    class Hook(L.Layer):
+        def __init__(self, function):
+            super().__init__()
+            self.function = function
+
+        def call(self, x):
+            return self.function(x)
+
+    hook = Hook(lambda x: x * 2)
+    new = apply("normalise", setup([L.Dense(4, "tanh"), hook, L.Dense(3, "softmax")]))
+    assert hook in new.model.layers
 
 
 def test_layers_are_widened_but_not_the_head():

@@ -45,6 +45,22 @@ def test_the_optimizer_is_the_one_that_updates_not_what_is_wrapped_around_it():
     assert structure_of(model).optimizer == "SGD"
 
 
+def test_classes_of_the_users_own_are_told_from_kerass():
+    class Hook(layers.Layer):
+        def call(self, x):
+            return x
+
+    class Flatten(layers.Flatten):
+        pass
+
+    model = keras.Sequential([keras.Input([2]), Hook(), Flatten(), layers.Flatten()])
+    got = structure_of(model)
+    assert [layer.own for layer in got.layers] == [True, True, False]
+    assert ModelStructure.from_json(got.to_json()) == got
+    older = got.to_json().replace(',"own":true', "").replace(',"own":false', "")
+    assert not any(layer.own for layer in ModelStructure.from_json(older).layers)
+
+
 def test_layers_follow_the_order_of_their_calls():
     first, second = layers.Dense(2, name="first"), layers.Dense(2, name="second")
     model = keras.Sequential([keras.Input([2]), first, second])

@@ -289,7 +289,8 @@ def test_a_second_fault_is_mended_together_with_the_first():
         ("dead.died", 0.1, {"poor_start": 9.0}, ("initialiser",)),
         ("exploding.rate", 0.1, {}, ()),  # lowered already
         ("vanishing.saturating", 0.1, {}, ()),  # not thrown anywhere
-        ("nonfinite.logarithm", 0.1, {}, ()),  # likewise
+        ("nonfinite.output", 0.1, {}, ()),  # likewise
+        ("nonfinite.logarithm", 0.1, {}, ("lower",)),
         ("dead.data", 0.1, {"unscaled": "inputs"}, ("lower",)),  # scaled already
         ("vanishing.saturating", 1e-3, {"output_mismatch": "relu"}, ("output",)),
         ("nonfinite.output", 1e-3, {"output_mismatch": "relu"}, ()),  # replaced already
@@ -557,6 +558,18 @@ def test_a_deep_rectified_stack_dies_as_a_whole():
     assert finding.layers[0] == "d6"
 
 
+def test_a_loss_that_rises_where_dropout_leaves_nothing_is_not_the_rates_fault():
+    dropout = Layer("dropout", "Dropout")
+    structure = with_second_layer(chain(3, head="softmax"), dropout)
+    rises = lambda step: 1.0 if step < 5 else 50.0  # noqa: E731
+    for share, cause in ((0.5, "exploding.rate"), (0.97, "exploding.dropout")):
+        seen = probe(structure, zero_share=[0.0, share, 0.0, 0.0])
+        (finding,) = run(structure, loss=rises, seen=seen).findings
+        assert finding.cause_id == cause
+    assert finding.evidence["dropout_rate"] == pytest.approx(0.97)
+    assert finding.remedies[0].id == "weaken"
+
+
 def test_a_penalty_that_outweighed_the_data_has_killed_the_units():
     total = lambda step: 9.0 if step < 30 else 1.0  # noqa: E731  of an activity regulariser
     (finding,) = run(chain(3, head="linear"), total=total, **DIES).findings
@@ -587,6 +600,58 @@ def test_an_operation_without_a_gradient_is_named():
     assert (finding.cause_id, finding.evidence["between"]) == ("dead.blocked", ["sign"])
     assert finding.layers == ("d0",)
     assert "straight_through" in finding.remedies[0].snippet
+
+
+@pytest.mark.parametrize(("parameters", "cause"), [(0, "dead.blocked"), (9, "dead.cut")])
+def test_a_layer_without_weights_of_the_users_own_may_be_such_an_operation(parameters, cause):
+    own = Layer("hook", "Hook", parameters=parameters, own=True)
+    structure = with_second_layer(chain(3, "tanh", head="linear"), own)
+    (finding,) = run(structure, norm=[0.0, 0.0, 1.0, 1.0]).findings
+    assert finding.cause_id == cause
+
+
+@pytest.mark.parametrize(
+    ("own", "cause"), [(True, "vanishing.blocked"), (False, "vanishing.depth")]
+)
+def test_where_few_layers_lose_the_gradient_one_of_the_users_own_may(own, cause):
+    structure = with_second_layer(
+        chain(7, "relu", head="linear"), Layer("hook", "Hook" if own else "Flatten", own=own)
+    )
+    norms = [1e-9, *[1.0] * 7]
+    (finding,) = run(drawn_by("HeNormal", structure), norm=norms).findings
+    assert finding.cause_id == cause
+    if own:
+        assert finding.evidence["between"] == ["hook"]
+        assert finding.remedies[0].id == "unblock"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "cause"),
+    [
+        (1.0, 0.0, "LayerNormalization", "dead.levelled"),
+        (1.0, 0.0, "GroupNormalization", "dead.levelled"),
+        (1.0, 0.5, "LayerNormalization", "dead.cut"),
+        (0.0, 0.0, "LayerNormalization", "dead.cut"),  # it got nothing to normalise
+        (1.0, 0.0, "BatchNormalization", "dead.cut"),  # of a batch, which is another matter
+    ],
+)
+def test_a_mean_over_one_element_leaves_nothing_of_it(before, after, kind, cause):
+    structure = with_second_layer(chain(3, "tanh", head="linear"), Layer("norm", kind))
+    seen = probe(structure, output_std=[before, after, 1.0, 1.0])
+    (finding,) = run(structure, norm=[0.0, 0.0, 1.0, 1.0], seen=seen).findings
+    assert finding.cause_id == cause
+    assert ("norm" in finding.cause) is (cause == "dead.levelled")
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_kernels_that_start_at_zero_are_named_and_drawn_anew(activation):
+    structure = drawn_by("Zeros", chain(5, activation, head="linear"))
+    (finding,) = run(structure, norm=0.0, weight=0.0).findings
+    assert (finding.cause_id, finding.evidence["zero_kernels"]) == ("dead.zeros", 5)
+    assert "the weights of d0, d1, d2 and others are all zero" in finding.cause
+    assert [r.id for r in finding.remedies] == ["initialiser"]
+    other = run(structure, norm=0.0, weight=1.0).findings
+    assert "dead.zeros" not in {f.cause_id for f in other}
 
 
 def test_outputs_that_are_zero_behind_an_activation_of_its_own_are_those_of_the_layer():

@@ -66,7 +66,10 @@ def rebuilt(model: Any, replace: Callable[[Any], Any]) -> Any:
             return keras.layers.Lambda(layer.function, name=layer.name)
         if isinstance(layer, keras.Model):
             return rebuilt(layer, replace)
-        return again(layer)
+        try:
+            return again(layer)
+        except NotImplementedError:  # one of the user's own that does not say how it was made
+            return layer
 
     new = keras.models.clone_model(model, clone_function=fresh)
     new.trainable = model.trainable
@@ -201,6 +204,8 @@ def _initialiser(setup: Setup, structure: ModelStructure, layers: list[int], pac
 def _normalise(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     if facts.normalises(structure):
         return None
+    if remedies.sums(structure):
+        return dataclasses.replace(setup, model=rebuilt(setup.model, _normalised_sum))
     name = facts.common_activation(structure, layers) or "relu"
 
     def block(layer: Any) -> Any:
@@ -214,6 +219,25 @@ def _normalise(setup: Setup, structure: ModelStructure, layers: list[int], pace:
         return keras.Sequential([shape, plain, *after], name=layer.name)
 
     return with_layers(setup, structure, remedies.places("normalise", structure, layers), block)
+
+
+class NormalisedSum(keras.layers.Add):
+    """The sum of its inputs, normalised over the last axis."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.norm = keras.layers.LayerNormalization()
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self.norm.build(input_shape[0])
+
+    def call(self, inputs: Any) -> Any:
+        return self.norm(super().call(inputs))
+
+
+def _normalised_sum(layer: Any) -> Any:
+    return NormalisedSum(name=layer.name) if type(layer) is keras.layers.Add else None
 
 
 def _residual(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
@@ -294,7 +318,7 @@ def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pa
             changes["stddev"] = 0.0
         if config.get("kernel_regularizer"):
             changes["kernel_regularizer"] = keras.regularizers.L2(remedies.WEAK_L2)
-        names = ("activity_regularizer", "kernel_constraint")
+        names = ("activity_regularizer", "kernel_constraint", "recurrent_regularizer")
         changes |= {name: None for name in names if config.get(name)}
         if not changes:
             return None
@@ -316,6 +340,19 @@ def _layer_norm(setup: Setup, structure: ModelStructure, layers: list[int], pace
             return None
         changed.append(layer.name)
         return keras.layers.LayerNormalization(name=layer.name)
+
+    model = rebuilt(setup.model, other)
+    return dataclasses.replace(setup, model=model) if changed else None
+
+
+def _without(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
+    changed = []
+
+    def other(layer: Any) -> Any:
+        if type(layer).__name__ not in facts.WITHIN_ROWS:
+            return None
+        changed.append(layer.name)
+        return keras.layers.Activation("linear", name=layer.name)
 
     model = rebuilt(setup.model, other)
     return dataclasses.replace(setup, model=model) if changed else None
@@ -424,6 +461,7 @@ _CHANGES: dict[str, Change] = {
     "head": _head,
     "initialiser": _initialiser,
     "inputs": _inputs,
+    "bare": _without,
     "layer_norm": _layer_norm,
     "leaky": _leaky,
     "loss": _loss,

@@ -144,7 +144,7 @@ def tried(trial: Trial) -> Trial:
                 if changed is not None:
                     alone = Pace(pace.rate)
                     changed = cures.apply(id_, changed, data.structure, where, alone) or changed
-        except (TypeError, ValueError):  # a layer that cannot be made again from its config
+        except (TypeError, ValueError, NotImplementedError):  # a layer that cannot be made again
             changed = None
         if changed is None:
             raise _DoesNotApplyError
@@ -155,6 +155,8 @@ def tried(trial: Trial) -> Trial:
         outcome = record(dataclasses.replace(run, build=build), trial.seed)
     except _DoesNotApplyError:
         return trial
+    except (TypeError, ValueError):  # what was put in does not fit the rest
+        return dataclasses.replace(trial, learned=False)
     findings = [f for f in diagnose(outcome).findings if f.active]
     relative = outcome.final / outcome.reference
     return dataclasses.replace(

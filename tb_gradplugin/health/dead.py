@@ -231,6 +231,12 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
     elif held := facts.no_gamma(window):
         id_, why = "gamma", held[0]
         evidence |= held[1]
+    elif held := facts.levelled(window):
+        id_, why = "levelled", held[0]
+        evidence |= held[1]
+    elif held := facts.zeros(window):
+        id_, why = "zeros", held[0]
+        evidence |= held[1]
     elif activation in facts.RECTIFIERS and window.inverse_widths > facts.NARROW:
         id_, evidence["inverse_width_sum"] = "narrow", window.inverse_widths
         why = (

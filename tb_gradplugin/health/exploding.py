@@ -226,6 +226,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
         size = number(100 * ratio)
         why = f"Every update{by}{at}{on} changes the weights by {size} % of their norm{since}"
         return Explanation(f"exploding.{id_}", f"{why}; the loss does not fall.", evidence)
+    if held := facts.dropped(window):
+        id_, on, since = "dropout", "", f", since {held[0]}"
+        evidence |= held[1]
     what = f"The loss rose from {number(loss.first)} to {number(loss.highest)}"
     if sign == "blow_up" and not loss.highest > t.blow_up * abs(loss.first):
         what = f"Gradients grew by {number(evidence['norm_growth_decades'])} decades"

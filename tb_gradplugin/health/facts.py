@@ -248,8 +248,8 @@ def own_layers(structure: ModelStructure, layers: list[int]) -> list[str]:
     """Paths of layers without weights between or right behind ``layers``, made by the user."""
     kernels = [v.layer for v in structure.variables if v.role in JUDGED_ROLES]
     end = min((i for i in kernels if i > max(layers)), default=len(structure.layers))
-    between = range(min(layers), end)
-    return [structure.layers[i].path for i in between if structure.layers[i].type == "Lambda"]
+    between = structure.layers[min(layers) : end]
+    return [x.path for x in between if x.type == "Lambda" or (x.own and not x.parameters)]
 
 
 NARROW = 1.0
@@ -278,6 +278,34 @@ def no_gamma(window: Window) -> tuple[str, dict[str, Any]] | None:
         return None
     why = f"the batch normalisation {path} multiplies by a gamma of size {number(gamma)}"
     return why, {"gamma": gamma}
+
+
+WITHIN_ROWS = ("LayerNormalization", "GroupNormalization", "UnitNormalization", "LayerNorm")
+"""Layers that subtract from what they are given a mean over a part of each row."""
+
+
+def levelled(window: Window) -> tuple[str, dict[str, Any]] | None:
+    """Normalisation that takes all from its inputs, in words and as evidence, if there is.
+
+    Of one element, or in groups of one, the mean is the element itself. To be seen by a probe.
+    """
+    if window.probe is None:
+        return None
+    out = window.probe.column("output_std")
+    for i, layer in enumerate(window.structure.layers):
+        if layer.type in WITHIN_ROWS and out[i] == 0.0 and (i == 0 or out[i - 1] > 0.0):
+            why = f"{layer.path} normalises over single elements, of which nothing is left"
+            return why, {"normalisation": layer.path}
+    return None
+
+
+def zeros(window: Window) -> tuple[str, dict[str, Any]] | None:
+    """Kernels that are all zero, in words and as evidence, if there are."""
+    empty = window.empty_kernels
+    if not empty:
+        return None
+    who = "the weights of " + ", ".join(empty[:3]) + (" and others" if len(empty) > 3 else "")
+    return f"{who} are all zero, so all of their outputs are alike", {"zero_kernels": len(empty)}
 
 
 def recurrent(structure: ModelStructure, layers: Iterable[int]) -> bool:

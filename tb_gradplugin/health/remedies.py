@@ -27,6 +27,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "vanishing.time": ("pool", "orthogonal", "gated"),
     "vanishing.constant": ("head",),
     "vanishing.gamma": ("layer_norm",),
+    "vanishing.blocked": ("unblock", "normalise"),
     "vanishing.depth": ("residual", "normalise", "initialiser"),
     "vanishing.narrow": ("residual", "wider", "normalise"),
     "dead.single_softmax": ("head",),
@@ -47,6 +48,8 @@ PLAN: dict[str, tuple[str, ...]] = {
     "dead.data": ("inputs", "lower", "leaky"),
     "dead.recurrent": ("orthogonal", "lower", "clip"),
     "dead.normalisation": ("layer_norm",),
+    "dead.levelled": ("bare",),
+    "dead.zeros": ("initialiser",),
     "exploding.rate": ("lower", "clip", "inputs"),
     "exploding.initialiser": ("initialiser", "normalise"),
     "exploding.scale": ("normalise", "initialiser"),
@@ -54,6 +57,7 @@ PLAN: dict[str, tuple[str, ...]] = {
     "exploding.recurrent": ("orthogonal", "clip", "lower"),
     "exploding.time": ("orthogonal", "clip", "lower"),
     "exploding.steep": ("activation",),
+    "exploding.dropout": ("weaken", "lower"),
     "exploding.data": ("inputs", "lower", "clip"),
     "nonfinite.weights": ("lower", "clip", "find"),
     "nonfinite.data": ("inputs", "lower", "clip"),
@@ -147,6 +151,8 @@ HEADS = ("output", "head", "loss")
 """Remedies that change how the network ends."""
 MODELS = ("activation", "initialiser", "normalise", "residual", "leaky", "wider")
 """Remedies that give hidden layers gradients of another size."""
+THROWN = ("exploding.", "dead.", "nonfinite.weights", "nonfinite.data", "nonfinite.logarithm")
+"""Causes that an update may have had a part in."""
 FAR_TOO_FAST, FAST, BRISK, FAR_TOO_SLOW = 100.0, 10.0, 3.0, 0.1
 """Times the usual rate from which a learning rate is at fault beside whatever else is; up to which
 clipping alone will do; from which gradient descent, that may have momentum, goes on only while
@@ -186,8 +192,8 @@ def _companion_rate(cause_id: str, first: str, structure: ModelStructure, rate: 
     descent, times = structure.optimizer == "SGD", times_usual(structure, rate)
     if cause_id in ("vanishing.time", "vanishing.recurrent") and descent:
         return ["adaptive"]
-    # What is NaN at the first step was not thrown there by an update.
-    thrown = cause_id.startswith(("exploding.", "dead.", "nonfinite.weights", "nonfinite.data"))
+    # What is NaN at the first step was not thrown there by an update; a logarithm of 0 may be.
+    thrown = cause_id.startswith(THROWN)
     if thrown and first == "orthogonal":
         return ["clip"]
     if thrown and times >= FAR_TOO_FAST:
@@ -384,7 +390,19 @@ def _initialiser(structure: ModelStructure, layers: list[int], pace: Pace) -> _T
     )
 
 
+def sums(structure: ModelStructure) -> bool:
+    """Whether layers add up, one after the other: what is added up grows with their number."""
+    return sum(layer.type == "Add" for layer in structure.layers) > 1
+
+
 def _normalise(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    if sums(structure):
+        return (
+            "Normalise the sums",
+            "What is added up grows with each branch; normalisation sets its scale anew.",
+            "import keras\n\n\ndef add(x, y):  # in place of each Add\n"
+            "    return keras.layers.LayerNormalization()(keras.layers.Add()([x, y]))\n",
+        )
     where = places("normalise", structure, layers) or layers
     name = facts.common_activation(structure, layers) or "relu"
     init = initialiser_for(name)
@@ -650,6 +668,8 @@ def _weaken(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
     )
     snippet = f"import keras\n\nlayer = {code}\n"
     snippet += "# and no activity_regularizer or kernel_constraint\n"
+    if facts.recurrent(structure, range(len(structure.layers))):
+        snippet += "# nor a recurrent_regularizer\n"
     snippet += f"dropout = keras.layers.Dropout({WEAK_DROPOUT})\n"
     if any(layer.type == "GaussianNoise" for layer in structure.layers):
         snippet += "# and no GaussianNoise, or a hundredth of what it adds\n"
@@ -678,6 +698,16 @@ def _layer_norm(structure: ModelStructure, layers: list[int], pace: Pace) -> _Te
         "look at the batch, and its gamma starts at 1.",
         "import keras\n\n# in place of each BatchNormalization\n"
         "layer = keras.layers.LayerNormalization()\n",
+    )
+
+
+def _bare(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text:
+    return (
+        "Remove the normalisation of single elements",
+        "A mean over one element is that element: what is left of it is 0, whatever comes in.",
+        "import keras\n\n# in its place, or normalise over more: a GroupNormalization with fewer\n"
+        "# groups than channels, a LayerNormalization where there are more features\n"
+        'layer = keras.layers.Activation("linear")\n',
     )
 
 
@@ -719,6 +749,7 @@ def _find_nan(structure: ModelStructure, layers: list[int], pace: Pace) -> _Text
 _MAKE: dict[str, Callable[[ModelStructure, list[int], Pace], _Text]] = {
     "activation": _activation,
     "adaptive": _adaptive,
+    "bare": _bare,
     "clip": _clip,
     "find": _find_nan,
     "gated": _gated,

@@ -181,6 +181,9 @@ def explain(window: Window, t: Thresholds, found: Detection, shown: np.ndarray) 
             f"The gradient {how_much}, through ReLU layers so narrow (sum of 1 / width "
             f"{number(narrow)}) that it may vanish by chance"
         )
+    elif window.judged.sum() <= facts.DEEP and (own := facts.own_layers(structure, layers)):
+        id_, evidence["between"] = "blocked", own
+        why = f"The gradient {how_much}, where {', '.join(own)} may let next to nothing through"
     else:
         id_ = "depth"
         why = f"The gradient {how_much}, through {plural(int(window.judged.sum()), 'layer')}"

@@ -303,6 +303,12 @@ class Window:
         rows = self._kernel_rows
         return rows, self._unit[rows], self._first_norms[rows] / np.sqrt(self._sizes[rows])
 
+    @property
+    def empty_kernels(self) -> list[str]:
+        """Layers whose kernels were exactly zero before the latest update."""
+        rows = self._kernel_rows[self._norms[self._kernel_rows] == 0.0]
+        return [self.structure.layers[self.structure.variables[r].layer].path for r in rows]
+
     def gamma(self) -> tuple[str, float]:
         """Layer of batch normalisation whose gamma is smallest, and its root mean square."""
         if not self._gamma:

@@ -73,8 +73,8 @@ class Run:
     Attributes:
         id: ``AT-`` AUTOTRAINER, ``SO-`` Stack Overflow by number, ``TDC-`` TheDeepChecker, ``H-``
             and ``X-`` healthy controls, ``U-`` faults, ``F-`` both, added later; ``N-``,
-            ``R-``, ``S-``, ``V-``, ``W-``, ``Q-``, ``K-``, ``G-``, ``B-``, ``D-`` and ``E-`` held out
-            once; ``T-`` held out, by an author who knew neither rules, remedies nor other runs.
+            ``R-``, ``S-``, ``V-``, ``W-``, ``Q-``, ``K-``, ``G-``, ``B-``, ``D-`` and ``E-`` held
+            out once; ``T-`` held out, by an author who knew neither rules, remedies nor other runs.
         expected: kinds of which one must be found if the run fails; empty: a healthy network, in
             which nothing may be found; None: listed, not scored.
         source: row of the corpus, or the trap or cause that it stands for.
