@@ -78,6 +78,8 @@ def write(logdir: str, path: str, report: HealthReport, limit: int = LIMIT) -> l
 
 
 class _Plugin(plugin.GradientsPlugin):
+    verdicts_within = None  # a page in a file has no next answer
+
     def __init__(self, context: base_plugin.TBContext, report: HealthReport):
         super().__init__(context)
         self._report = report

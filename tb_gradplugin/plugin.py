@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,11 @@ _STATIC_FILES = {
 
 _SCALAR_POINTS = 1000
 
+LastPoints = Mapping[str, Sequence[Any]]
+"""Tag -> its last point."""
+MANY = 20
+"""Runs whose verdicts all come with the first answer."""
+
 
 class GradientsPlugin(base_plugin.TBPlugin):
     """Serves the Gradients tab.
@@ -41,6 +46,8 @@ class GradientsPlugin(base_plugin.TBPlugin):
     """
 
     plugin_name = metadata.PLUGIN_NAME
+    verdicts_within: float | None = 0.1
+    """Seconds after which those of many runs come with the next answer; None: never."""
 
     def __init__(self, context: base_plugin.TBContext):
         """Remembers where data come from; reads nothing."""
@@ -48,6 +55,9 @@ class GradientsPlugin(base_plugin.TBPlugin):
         self._provider: Any = context.data_provider
         self._kept: tuple[Any, views.Overview] | None = None
         self._reading = threading.Lock()
+        self._pool = futures.ThreadPoolExecutor(3, thread_name_prefix="gradients")
+        self._verdicts: dict[str, LastPoints] = {}
+        self._late: futures.Future[Any] | None = None
         self._checker = logdir.Checker(context.logdir or "")
 
     def is_active(self) -> bool:
@@ -77,22 +87,40 @@ class GradientsPlugin(base_plugin.TBPlugin):
         }
 
     def runs_impl(self, ctx: Any, experiment: str) -> dict[str, Any]:
-        """All runs with their verdicts; asks TensorBoard for all it needs at the same time."""
+        """All runs with their verdicts, those of runs with news read anew.
+
+        At first all are read while TensorBoard is asked for the names.  Many that take their time
+        (3 ms each with its Python loader) hold up no page: they come with the next answer.
+        """
         ask = self._provider
         read = functools.partial(ask.read_tensors, ctx, experiment_id=experiment)
-        with futures.ThreadPoolExecutor(3) as pool:
-            asked = pool.submit(ask.list_runs, ctx, experiment_id=experiment)
-            last = pool.submit(sources.last_points, read, [metadata.HEALTH_TAG])
-            found = pool.submit(sources.find_runs, ask, ctx, experiment).result()
+
+        def read_last(runs: list[str] | None = None) -> futures.Future[Any]:
+            return self._pool.submit(sources.last_points, read, [metadata.HEALTH_TAG], runs)
+
+        asked = self._pool.submit(ask.list_runs, ctx, experiment_id=experiment)
+        last, self._late = self._late or (None if self._verdicts else read_last()), None
+        found = sources.find_runs(ask, ctx, experiment)
         start_times = {run.run_name: run.start_time for run in asked.result()}
-        for source in found.values():
-            source.hold(last.result())
-        return {
-            "runs": [
-                views.run_summary(name, self._health(name, source), start_times.get(source.run))
-                for name, source in found.items()
-            ]
-        }
+        news = {source.run for source in found.values() if not self._is_known(source)}
+        if news:
+            last = last or read_last(sorted(news))
+            try:
+                self._verdicts |= last.result(self.verdicts_within if len(news) > MANY else None)
+                news = set()
+            except futures.TimeoutError:
+                self._late = last
+        summaries = []
+        for name, source in found.items():
+            source.hold(self._verdicts)
+            health = None if source.run in news else self._health(name, source)
+            summary = views.run_summary(name, health, start_times.get(source.run))
+            summaries.append(summary | {"verdict": "unknown"} if source.run in news else summary)
+        return {"runs": summaries}
+
+    def _is_known(self, source: sources.ProviderSource) -> bool:
+        points = self._verdicts.get(source.run, {}).get(metadata.HEALTH_TAG, ())
+        return source.ends_with(metadata.HEALTH_TAG, points)
 
     def run_impl(self, ctx: Any, experiment: str, run: str) -> dict[str, Any]:
         """Verdict, findings and layers of one run."""

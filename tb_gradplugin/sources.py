@@ -155,6 +155,14 @@ class ProviderSource:
                 return []
         return _by_step(Point(p.step, p.wall_time, p.numpy) for p in found)
 
+    def ends_with(self, tag: str, points: Sequence[Any]) -> bool:
+        """Whether the last of ``points`` is the last of ``tag``, or there are none of either."""
+        series = self._tags.get(tag)
+        if series is None:
+            return not points
+        last = (points[-1].step, points[-1].wall_time) if points else None
+        return last == (series.max_step, series.max_wall_time)
+
     def tags_of(self, bases: Container[str]) -> list[str]:
         """The run's tags that are one of ``bases`` or a block of it."""
         return [tag for tag in self._tags if _base(tag) in bases]

@@ -576,6 +576,7 @@ def test_a_pytorch_module_is_described_in_the_words_of_keras():
     assert layers["norm"].type == "BatchNormalization"
     assert (layers["act"].type, layers["act"].activation) == ("LeakyReLU", "leaky_relu")
     assert (layers["head/1"].type, layers["head/1"].activation) == ("Activation", "sigmoid")
+    assert {path for path, layer in layers.items() if layer.own} == {"Net"}
     assert layers["rnn"].activation == "tanh"
     assert layers["head/0"].initializer == "VarianceScaling(scale=0.333333)"
     assert layers["drawn"].initializer is None

@@ -102,6 +102,62 @@ def test_runs_lists_every_run_with_its_verdict(tmp_path, kind):
     }
 
 
+@pytest.mark.parametrize(("runs", "waits"), [(20, True), (21, False)])
+def test_many_verdicts_that_take_long_come_with_the_next_answer(tmp_path, runs, waits):
+    for i in range(runs):
+        write_run(tmp_path / f"{i}/gradients", dense_structure(1), [1, 2])
+    ready = threading.Event()
+    with client("python", tmp_path) as plugin:
+        read = plugin.plugin._provider.read_tensors
+
+        def slow(*args, **more):
+            ready.wait(30)
+            return read(*args, **more)
+
+        plugin.plugin._provider.read_tensors = slow
+        if waits:
+            threading.Timer(0.5, ready.set).start()
+        first = plugin.json("runs")["runs"]
+        assert {run["verdict"] for run in first} == {"healthy" if waits else "unknown"}
+        assert len(first) == runs
+        plugin.plugin.verdicts_within = None
+        threading.Timer(0.2, ready.set).start()
+        second = plugin.json("runs")["runs"]
+        assert all(run["verdict"] == "healthy" and run["steps"]["last"] == 2 for run in second)
+
+
+def test_verdicts_are_read_anew_where_there_is_news(tmp_path, kind):
+    for name in "ab":
+        write_run(tmp_path / name / "gradients", dense_structure(1), [1, 2])
+    with client(kind, tmp_path) as plugin:
+        provider, asked = plugin.plugin._provider, []
+        read, listed = provider.read_tensors, provider.list_tensors
+
+        def counted(*args, run_tag_filter, **more):
+            asked.append(run_tag_filter.runs)
+            return read(*args, run_tag_filter=run_tag_filter, **more)
+
+        provider.read_tensors = counted
+        plugin.json("runs")
+        plugin.json("runs")
+        assert asked == [None]
+
+        def later(*args, **more):
+            found = listed(*args, **more)
+            series = found["b/gradients"][metadata.HEALTH_TAG]
+            news = types.SimpleNamespace(**{**vars_of(series), "max_step": series.max_step + 1})
+            return {**found, "b/gradients": {**found["b/gradients"], metadata.HEALTH_TAG: news}}
+
+        provider.list_tensors = later
+        plugin.json("runs")
+        assert asked == [None, frozenset(["b/gradients"])]
+
+
+def vars_of(series) -> dict:
+    names = ("max_step", "max_wall_time", "plugin_content")
+    return {name: getattr(series, name) for name in names}
+
+
 def test_a_run_that_has_not_logged_a_step_yet_has_no_data(tmp_path, kind):
     writer = EventFileWriter(tmp_path / "gradients")
     writer.write(summaries.model_event(dense_structure(1), 1, START))

@@ -12,7 +12,7 @@ export interface StepRange {
 
 export interface RunSummary {
   name: string;
-  verdict: Verdict;
+  verdict: Verdict | 'unknown';
   kinds: string[];
   steps: StepRange;
   sick_layers: number;

@@ -14,6 +14,7 @@ interface Props {
 }
 
 function describe(run: RunSummary): string {
+  if (run.verdict === 'unknown') return run.name;
   if (run.verdict === 'no data') return `${run.name} (no data yet)`;
   if (run.verdict === 'healthy') return `✓ ${run.name} (healthy)`;
   const glyphs = run.kinds.map((kind) => kindOf(kind).glyph).join('');
