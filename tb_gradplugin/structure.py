@@ -85,7 +85,11 @@ class ModelStructure:
 
     def to_json(self) -> str:
         """Compact JSON; ``from_json`` reads it back."""
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":"), ensure_ascii=False)
+        data = dataclasses.asdict(self)
+        for layer in data["layers"]:
+            if not layer["own"]:  # as most are not: 13 bytes a layer
+                del layer["own"]
+        return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> ModelStructure:
