@@ -134,7 +134,7 @@ def check_norms_of_the_replicas_are_those_of_their_parts() -> None:
     (captured,) = watch.captured
     expected = []
     for half in (slice(0, 16), slice(16, 32)):
-        found = backend_checks.gradients(model, start, x[half], y[half])
+        found = backend_checks.differentiated(model, x[half], y[half])(start)
         expected.append(own_process.norm_of_all(found))
     assert expected[0] != expected[1]
     assert_allclose(captured.replicas, expected, rtol=1e-5)

@@ -113,7 +113,7 @@ def check_pictures_of_gradients() -> None:
         before = [np.array(v.numpy()) for v in model.variables]
         watch = backend_checks.Watch(maps=[model.layers[0].kernel])
         model.fit(x, y, batch_size=len(x), shuffle=False, verbose=0, callbacks=[watch])
-        expected = reduced(backend_checks.gradients(model, before, x, y)[0])
+        expected = reduced(backend_checks.differentiated(model, x, y)(before)[0])
         (picture,) = watch.captured[0].maps.values()
         assert_allclose(picture.scale, expected.scale, rtol=1e-4)
         assert np.abs(picture.codes.astype(int) - expected.codes).max() <= 1
