@@ -630,6 +630,9 @@ def test_where_few_layers_lose_the_gradient_one_of_the_users_own_may(own, cause)
     [
         (1.0, 0.0, "LayerNormalization", "dead.levelled"),
         (1.0, 0.0, "GroupNormalization", "dead.levelled"),
+        (1.0, 1e-5, "LayerNormalization", "dead.levelled"),  # rounding
+        (1e4, 1.0, "LayerNormalization", "dead.cut"),
+        (1e-4, 3e-3, "LayerNormalization", "dead.cut"),
         (1.0, 0.5, "LayerNormalization", "dead.cut"),
         (0.0, 0.0, "LayerNormalization", "dead.cut"),  # it got nothing to normalise
         (1.0, 0.0, "BatchNormalization", "dead.cut"),  # of a batch, which is another matter
@@ -641,6 +644,18 @@ def test_a_mean_over_one_element_leaves_nothing_of_it(before, after, kind, cause
     (finding,) = run(structure, norm=[0.0, 0.0, 1.0, 1.0], seen=seen).findings
     assert finding.cause_id == cause
     assert ("norm" in finding.cause) is (cause == "dead.levelled")
+
+
+@pytest.mark.parametrize(("size", "cause"), [(1, "dead.levelled"), (2, "dead.cut")])
+def test_a_layer_normalisation_of_one_feature_is_known_without_a_probe(size, cause):
+    structure = with_second_layer(
+        chain(3, "tanh", head="linear"), Layer("norm", "LayerNormalization")
+    )
+    gamma = Variable("norm/gamma", 1, "scale", (size,))
+    structure = dataclasses.replace(structure, variables=(*structure.variables, gamma))
+    norm = [0.0, 0.0, 1.0, 1.0]
+    (finding,) = run(structure, norm=norm).findings
+    assert finding.cause_id == cause
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])

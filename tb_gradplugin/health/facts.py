@@ -284,16 +284,23 @@ WITHIN_ROWS = ("LayerNormalization", "GroupNormalization", "UnitNormalization", 
 """Layers that subtract from what they are given a mean over a part of each row."""
 
 
+LEVEL = 1e-3
+"""Deviation of what is normalised, in that of what came in or in 1, which is rounding."""
+
+
 def levelled(window: Window) -> tuple[str, dict[str, Any]] | None:
     """Normalisation that takes all from its inputs, in words and as evidence, if there is.
 
-    Of one element, or in groups of one, the mean is the element itself. To be seen by a probe.
+    Of one element, or in groups of one, the mean is the element itself, but for rounding: to be
+    seen by a probe, or of a layer normalisation by the size of its scale or offset.
     """
-    if window.probe is None:
-        return None
-    out = window.probe.column("output_std")
-    for i, layer in enumerate(window.structure.layers):
-        if layer.type in WITHIN_ROWS and out[i] == 0.0 and (i == 0 or out[i - 1] > 0.0):
+    structure, given = window.structure, np.full(len(window.structure.layers) + 1, np.nan)
+    if window.probe is not None:
+        given[0], given[1:] = window.probe.inputs[1], window.probe.column("output_std")
+    one = {v.layer for v in structure.variables if v.size == 1}
+    for i, layer in enumerate(structure.layers):
+        single = layer.type == "LayerNormalization" and i in one
+        if single or (layer.type in WITHIN_ROWS and given[i + 1] < LEVEL * min(given[i], 1.0)):
             why = f"{layer.path} normalises over single elements, of which nothing is left"
             return why, {"normalisation": layer.path}
     return None
