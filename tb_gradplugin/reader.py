@@ -291,17 +291,18 @@ def judge_again(source: Source, thresholds: Thresholds) -> RunHealth | None:
     ends = (*models.steps[1:], math.inf)
     training = dict(zip(found.steps.tolist(), found.values, strict=True))
     for structure, begin, end in zip(models.structures, models.steps, ends, strict=True):
+        start = max(begin, first)
         rows = read_statistics(source, models, [v.path for v in structure.variables])
         records = [
             StepRecord(step, wall_time, statistics, training[step])
             for step, wall_time, statistics in zip(
                 rows.steps.tolist(), rows.wall_times.tolist(), rows.values, strict=True
             )
-            if max(begin, first) <= step < end and step in training
+            if start <= step < end and step in training
         ]
-        seen = [probe for probe in probes if max(begin, first) <= probe.step < end]
-        done = [fit for fit in fits if max(begin, first) <= fit[1] < end]
-        held = [one for one in validations if max(begin, first) <= one[0] < end]
+        seen = [probe for probe in probes if start <= probe.step < end]
+        done = [fit for fit in fits if start <= fit[1] < end]
+        held = [one for one in validations if start <= one[0] < end]
         parts.append(judge_run(structure, records, thresholds, seen, done, held))
     notes = (*(() if told is None else told.notes), *_judged_with(thresholds, parts))
     return joined(parts, notes) if parts else None

@@ -83,19 +83,28 @@ def with_layers(
     paths = [structure.layers[i].path.partition("#")[0].split("/") for i in places]
     names = {path[-1] for path in paths}
     within = {name for path in paths for name in path}  # a recurrent layer around its cell
-    done: list[str] = []
 
     def replace(layer: Any) -> Any:
         if isinstance(layer, keras.Model):
             return None
         if layer.name not in (within if isinstance(layer, keras.layers.RNN) else names):
             return None
-        new = make(layer)
+        return make(layer)
+
+    return exchanged(setup, replace)
+
+
+def exchanged(setup: Setup, replace: Callable[[Any], Any]) -> Setup | None:
+    """``setup`` with its model ``rebuilt``; None if ``replace`` gave no other layer."""
+    done: list[str] = []
+
+    def noted(layer: Any) -> Any:
+        new = replace(layer)
         if new is not None:
             done.append(layer.name)
         return new
 
-    model = rebuilt(setup.model, replace)
+    model = rebuilt(setup.model, noted)
     return dataclasses.replace(setup, model=model) if done else None
 
 
@@ -205,7 +214,7 @@ def _normalise(setup: Setup, structure: ModelStructure, layers: list[int], pace:
     if facts.normalises(structure):
         return None
     if remedies.sums(structure):
-        return dataclasses.replace(setup, model=rebuilt(setup.model, _normalised_sum))
+        return exchanged(setup, _normalised_sum)
     name = facts.common_activation(structure, layers) or "relu"
 
     def block(layer: Any) -> Any:
@@ -333,29 +342,19 @@ def _weaken(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pa
 
 
 def _layer_norm(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-    changed = []
-
     def other(layer: Any) -> Any:
-        if not isinstance(layer, keras.layers.BatchNormalization):
-            return None
-        changed.append(layer.name)
-        return keras.layers.LayerNormalization(name=layer.name)
+        is_batch = isinstance(layer, keras.layers.BatchNormalization)
+        return keras.layers.LayerNormalization(name=layer.name) if is_batch else None
 
-    model = rebuilt(setup.model, other)
-    return dataclasses.replace(setup, model=model) if changed else None
+    return exchanged(setup, other)
 
 
-def _without(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
-    changed = []
-
+def _without_norms(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pace) -> Any:
     def other(layer: Any) -> Any:
-        if type(layer).__name__ not in facts.WITHIN_ROWS:
-            return None
-        changed.append(layer.name)
-        return keras.layers.Activation("linear", name=layer.name)
+        levels = type(layer).__name__ in facts.WITHIN_ROWS
+        return keras.layers.Activation("linear", name=layer.name) if levels else None
 
-    model = rebuilt(setup.model, other)
-    return dataclasses.replace(setup, model=model) if changed else None
+    return exchanged(setup, other)
 
 
 # ----------------------------------------------------------------------------------- head and loss
@@ -456,12 +455,12 @@ def _inputs(setup: Setup, structure: ModelStructure, layers: list[int], pace: Pa
 _CHANGES: dict[str, Change] = {
     "activation": _activation,
     "adaptive": _adaptive,
+    "bare": _without_norms,
     "clip": _clip,
     "gated": _gated,
     "head": _head,
     "initialiser": _initialiser,
     "inputs": _inputs,
-    "bare": _without,
     "layer_norm": _layer_norm,
     "leaky": _leaky,
     "loss": _loss,

@@ -139,7 +139,8 @@ class Recording:
         if self.structure.loss in UNVALIDATED:
             return []
         steps, held = self.validation[:, 0], self.validation[:, 3]
-        penalties = self.training[:, metadata.TRAINING_COLUMNS.index("loss")] - self.losses
+        with np.errstate(invalid="ignore"):  # of losses that are infinite
+            penalties = self.training[:, metadata.TRAINING_COLUMNS.index("loss")] - self.losses
         latest = np.searchsorted(self.steps, steps, side="right") - 1
         whole = held + penalties[np.maximum(latest, 0)]
         return list(zip(steps.astype(int).tolist(), whole.tolist(), strict=True))
